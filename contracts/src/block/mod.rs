@@ -1,0 +1,15 @@
+//! Blocks: header, certificate, validators, receipts, log entries and the one executor.
+
+mod certificate;
+mod entry;
+mod execute;
+mod header;
+mod receipt;
+mod validators;
+
+pub use certificate::*;
+pub use entry::*;
+pub use execute::*;
+pub use header::*;
+pub use receipt::*;
+pub use validators::*;

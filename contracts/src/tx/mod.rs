@@ -1,0 +1,5 @@
+//! Transactions: body, signatures, identifier and the envelope every block must satisfy.
+
+mod envelope;
+
+pub use envelope::*;

@@ -1,0 +1,15 @@
+//! Domain types: each quantity and identifier is its own type and cannot be mixed up.
+
+mod account;
+mod hash;
+mod height;
+mod quantity;
+mod serial;
+mod time;
+
+pub use account::*;
+pub use hash::*;
+pub use height::*;
+pub use quantity::*;
+pub use serial::*;
+pub use time::*;

@@ -1,0 +1,2 @@
+//! api
+tonic::include_proto!("cets.v1");

@@ -1,0 +1,177 @@
+//! The double-sign guard: one statement per height, round and step, whatever happens to the WAL.
+//!
+//! The engine signs, appends to its write-ahead log, flushes it and only then publishes. The
+//! guard stands between the last two: marks of what was signed are synced to the ledger after
+//! the flush and before the publication. So a mark on disk implies that the log holds the
+//! statement, and a restart from an intact log repeats the same statement. A conflict with a
+//! mark therefore means that the log was lost, reset or belongs to an older copy of the node,
+//! and the only safe answer is not to sign.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cets_contracts::types::{Digest, Height};
+
+use crate::evidence::SignedStep;
+use crate::ledger::{Ledger, LedgerFault};
+
+/// Length of [`GuardMark::to_key`] in bytes.
+pub const GUARD_KEY_BYTES: usize = 13;
+
+/// What this validator signed at a height, round and step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardMark {
+    /// Height of the statement.
+    pub height: Height,
+    /// Round of the statement.
+    pub round: u32,
+    /// Step of the statement.
+    pub step: SignedStep,
+    /// BLAKE3 of the sign bytes.
+    pub statement: Digest,
+}
+
+impl GuardMark {
+    /// Key in the store: height, round (both big-endian) and step, so that keys sort by height.
+    pub fn to_key(&self) -> [u8; GUARD_KEY_BYTES] {
+        let mut key = [0u8; GUARD_KEY_BYTES];
+        key[..8].copy_from_slice(&self.height.get().to_be_bytes());
+        key[8..12].copy_from_slice(&self.round.to_be_bytes());
+        key[12] = self.step.tag();
+        key
+    }
+
+    /// Value in the store.
+    pub const fn to_value(&self) -> [u8; Digest::LEN] {
+        *self.statement.as_bytes()
+    }
+
+    /// The mark of a key and a value, or nothing when they are not those of a mark.
+    pub fn from_parts(key: &[u8], value: &[u8]) -> Option<Self> {
+        let key: &[u8; GUARD_KEY_BYTES] = key.try_into().ok()?;
+        let (height, rest) = key.split_first_chunk::<8>()?;
+        let (round, rest) = rest.split_first_chunk::<4>()?;
+        let [step] = rest else { return None };
+        Some(Self {
+            height: Height::new(u64::from_be_bytes(*height)),
+            round: u32::from_be_bytes(*round),
+            step: SignedStep::from_tag(*step)?,
+            statement: Digest::new(value.try_into().ok()?),
+        })
+    }
+}
+
+/// The signature that was asked for would contradict one already given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "refused to sign a second, different {step} for height {height}, round {round}: the consensus \
+     log of this height is lost or older than the double-sign guard"
+)]
+pub struct DoubleSign {
+    /// Height of the refused statement.
+    pub height: Height,
+    /// Round of the refused statement.
+    pub round: u32,
+    /// Step of the refused statement.
+    pub step: SignedStep,
+}
+
+/// Why the guard did not let a signature out.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// It would be a double signature.
+    #[error(transparent)]
+    DoubleSign(#[from] DoubleSign),
+    /// The mark could not be saved.
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
+}
+
+#[derive(Debug, Default)]
+struct Marks {
+    /// Height of all marks; nothing is signed below it.
+    height: Height,
+    /// What was signed at that height.
+    signed: BTreeMap<(u32, SignedStep), Digest>,
+    /// Marks not yet saved.
+    unsaved: Vec<GuardMark>,
+    /// While the log is replayed nothing is flushed, so marks are saved at once.
+    replaying: bool,
+}
+
+/// Remembers what this validator signed and refuses to contradict it.
+pub struct Guard {
+    ledger: Arc<dyn Ledger>,
+    marks: Mutex<Marks>,
+}
+
+impl Guard {
+    /// A guard that knows what the ledger remembers.
+    pub fn load(ledger: Arc<dyn Ledger>) -> Result<Self, LedgerFault> {
+        let mut marks = Marks::default();
+        let saved = ledger.load_guard()?;
+        marks.height = saved.iter().map(|mark| mark.height).max().unwrap_or_default();
+        for mark in saved.iter().filter(|mark| mark.height == marks.height) {
+            marks.signed.insert((mark.round, mark.step), mark.statement);
+        }
+        Ok(Self { ledger, marks: Mutex::new(marks) })
+    }
+
+    /// Height of the newest mark and whether any exists.
+    pub fn height(&self) -> Option<Height> {
+        let marks = self.lock();
+        (!marks.signed.is_empty()).then_some(marks.height)
+    }
+
+    /// Admits a statement before it is signed.
+    ///
+    /// The same statement is admitted any number of times, another for the same height, round and
+    /// step never, and nothing at a lower height than the newest mark.
+    pub fn admit(
+        &self,
+        height: Height,
+        round: u32,
+        step: SignedStep,
+        message: &[u8],
+    ) -> Result<(), GuardError> {
+        let statement = Digest::new(*blake3::hash(message).as_bytes());
+        let mut marks = self.lock();
+        if height < marks.height {
+            return Err(DoubleSign { height, round, step }.into());
+        }
+        if height > marks.height {
+            marks.height = height;
+            marks.signed.clear();
+            marks.unsaved.clear();
+        }
+        match marks.signed.get(&(round, step)) {
+            Some(known) if *known == statement => return Ok(()),
+            Some(_) => return Err(DoubleSign { height, round, step }.into()),
+            None => {}
+        }
+        let mark = GuardMark { height, round, step, statement };
+        if marks.replaying {
+            self.ledger.save_guard(&[mark])?;
+        } else {
+            marks.unsaved.push(mark);
+        }
+        marks.signed.insert((round, step), statement);
+        Ok(())
+    }
+
+    /// Saves what was signed since the last call; called after the log was flushed.
+    pub fn save(&self) -> Result<(), LedgerFault> {
+        let unsaved = std::mem::take(&mut self.lock().unsaved);
+        if unsaved.is_empty() { Ok(()) } else { self.ledger.save_guard(&unsaved) }
+    }
+
+    /// Tells that the log starts or stops to be replayed.
+    pub fn set_replaying(&self, replaying: bool) {
+        self.lock().replaying = replaying;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Marks> {
+        // A poisoned lock still guards: marks are inserted in one step at the end of `admit`.
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -40,9 +40,23 @@ pub const TASK_ID: &[u8] = b"cets/v1/task-id";
 
 /// All of the above, for the test that holds them unique and for the documentation.
 pub const ALL: &[&[u8]] = &[
-    TX_ID, TX_SIGNATURE, BLOCK_ID, BLOCK_BODY, PREVOTE, PRECOMMIT, PROPOSAL, VOTE_EXTENSION,
-    VALIDATOR_ADDRESS, VALIDATOR_SET, PARAMETERS, EVENTS, STATE_LEAF, STATE_NODE, STATE_ROOT,
-    GENESIS, TASK_ID,
+    TX_ID,
+    TX_SIGNATURE,
+    BLOCK_ID,
+    BLOCK_BODY,
+    PREVOTE,
+    PRECOMMIT,
+    PROPOSAL,
+    VOTE_EXTENSION,
+    VALIDATOR_ADDRESS,
+    VALIDATOR_SET,
+    PARAMETERS,
+    EVENTS,
+    STATE_LEAF,
+    STATE_NODE,
+    STATE_ROOT,
+    GENESIS,
+    TASK_ID,
 ];
 
 #[cfg(test)]

@@ -131,13 +131,8 @@ impl Certificate {
             let (found, expected) = (self.block_id, block_id);
             return Err(CertificateError::OtherBlock { height, found, expected });
         }
-        let message = vote_sign_bytes(
-            chain_id,
-            VoteStep::Precommit,
-            height,
-            self.round,
-            Some(self.block_id),
-        );
+        let message =
+            vote_sign_bytes(chain_id, VoteStep::Precommit, height, self.round, Some(self.block_id));
         let mut power = 0u64;
         let mut seen = std::collections::BTreeSet::new();
         for CommitSignature { validator: signer, signature } in &self.signatures {
@@ -148,11 +143,7 @@ impl Certificate {
             if !seen.insert(signer) {
                 return Err(CertificateError::DoubleSigner { height, signer });
             }
-            let signed = SignedMessage {
-                key: &member.consensus_key,
-                signature,
-                message: &message,
-            };
+            let signed = SignedMessage { key: &member.consensus_key, signature, message: &message };
             if !crypto::verify(&signed) {
                 return Err(CertificateError::BadSignature { height, signer });
             }

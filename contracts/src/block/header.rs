@@ -97,7 +97,8 @@ impl Block {
         }
         let block: Self = codec::decode(bytes)?;
         let size = block.transactions.iter().fold(0usize, |sum, tx| sum.saturating_add(tx.len()));
-        if block.transactions.len() > BLOCK_TRANSACTIONS_MAX || size > BLOCK_TRANSACTIONS_BYTES_MAX {
+        if block.transactions.len() > BLOCK_TRANSACTIONS_MAX || size > BLOCK_TRANSACTIONS_BYTES_MAX
+        {
             return Err(BlockFormatError::TooLarge);
         }
         if Self::transactions_digest(&block.transactions) != block.header.transactions {

@@ -159,10 +159,8 @@ impl Transaction {
             return Err(EnvelopeError::SignatureCount);
         }
         let body_len = bytes.len().saturating_sub(signatures_len(count));
-        let id = TxId::new(domain_hash(
-            domains::TX_ID,
-            &[bytes.get(..body_len).unwrap_or_default()],
-        ));
+        let id =
+            TxId::new(domain_hash(domains::TX_ID, &[bytes.get(..body_len).unwrap_or_default()]));
         Ok(Self { bytes, signed, id })
     }
 

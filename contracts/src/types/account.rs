@@ -162,10 +162,8 @@ impl FromStr for AccountId {
         if digits.len() != 10 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(AccountIdError::Shape);
         }
-        let role = Role::ALL
-            .iter()
-            .find(|role| role.letters() == *letters)
-            .ok_or(AccountIdError::Role)?;
+        let role =
+            Role::ALL.iter().find(|role| role.letters() == *letters).ok_or(AccountIdError::Role)?;
         let expected = check_digits(code);
         if check != format!("{expected:02}") {
             return Err(AccountIdError::CheckDigits { expected });
@@ -211,17 +209,38 @@ pub struct ProvinceCodeError;
 impl ProvinceCode {
     /// Code, English and Chinese name of the 31 mainland provinces and the XPCC.
     pub const ALL: &'static [(u8, &'static str, &'static str)] = &[
-        (11, "Beijing", "北京"), (12, "Tianjin", "天津"), (13, "Hebei", "河北"),
-        (14, "Shanxi", "山西"), (15, "Inner Mongolia", "内蒙古"), (21, "Liaoning", "辽宁"),
-        (22, "Jilin", "吉林"), (23, "Heilongjiang", "黑龙江"), (31, "Shanghai", "上海"),
-        (32, "Jiangsu", "江苏"), (33, "Zhejiang", "浙江"), (34, "Anhui", "安徽"),
-        (35, "Fujian", "福建"), (36, "Jiangxi", "江西"), (37, "Shandong", "山东"),
-        (41, "Henan", "河南"), (42, "Hubei", "湖北"), (43, "Hunan", "湖南"),
-        (44, "Guangdong", "广东"), (45, "Guangxi", "广西"), (46, "Hainan", "海南"),
-        (50, "Chongqing", "重庆"), (51, "Sichuan", "四川"), (52, "Guizhou", "贵州"),
-        (53, "Yunnan", "云南"), (54, "Tibet", "西藏"), (61, "Shaanxi", "陕西"),
-        (62, "Gansu", "甘肃"), (63, "Qinghai", "青海"), (64, "Ningxia", "宁夏"),
-        (65, "Xinjiang", "新疆"), (66, "XPCC", "新疆生产建设兵团"),
+        (11, "Beijing", "北京"),
+        (12, "Tianjin", "天津"),
+        (13, "Hebei", "河北"),
+        (14, "Shanxi", "山西"),
+        (15, "Inner Mongolia", "内蒙古"),
+        (21, "Liaoning", "辽宁"),
+        (22, "Jilin", "吉林"),
+        (23, "Heilongjiang", "黑龙江"),
+        (31, "Shanghai", "上海"),
+        (32, "Jiangsu", "江苏"),
+        (33, "Zhejiang", "浙江"),
+        (34, "Anhui", "安徽"),
+        (35, "Fujian", "福建"),
+        (36, "Jiangxi", "江西"),
+        (37, "Shandong", "山东"),
+        (41, "Henan", "河南"),
+        (42, "Hubei", "湖北"),
+        (43, "Hunan", "湖南"),
+        (44, "Guangdong", "广东"),
+        (45, "Guangxi", "广西"),
+        (46, "Hainan", "海南"),
+        (50, "Chongqing", "重庆"),
+        (51, "Sichuan", "四川"),
+        (52, "Guizhou", "贵州"),
+        (53, "Yunnan", "云南"),
+        (54, "Tibet", "西藏"),
+        (61, "Shaanxi", "陕西"),
+        (62, "Gansu", "甘肃"),
+        (63, "Qinghai", "青海"),
+        (64, "Ningxia", "宁夏"),
+        (65, "Xinjiang", "新疆"),
+        (66, "XPCC", "新疆生产建设兵团"),
     ];
 
     /// A province code; refused when GB/T 2260 has none.

@@ -4,6 +4,7 @@ mod account;
 mod hash;
 mod height;
 mod quantity;
+mod selection;
 mod serial;
 mod time;
 
@@ -11,5 +12,6 @@ pub use account::*;
 pub use hash::*;
 pub use height::*;
 pub use quantity::*;
+pub use selection::*;
 pub use serial::*;
 pub use time::*;

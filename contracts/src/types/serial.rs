@@ -452,7 +452,10 @@ mod tests {
     fn a_split_recomputes_both_check_digits() {
         let whole: SerialRange = VECTORS[1].parse().unwrap();
         let (left, right) = whole.split_at(4_001).unwrap();
-        assert_eq!((left.to_string().as_str(), right.to_string().as_str()), (VECTORS[2], VECTORS[3]));
+        assert_eq!(
+            (left.to_string().as_str(), right.to_string().as_str()),
+            (VECTORS[2], VECTORS[3])
+        );
         assert_eq!(whole.split_at(1), None);
         assert_eq!(whole.split_at(10_001), None);
     }
@@ -476,7 +479,10 @@ mod tests {
         assert_eq!(error("CN-CEA-2025-1-10000-86"), SerialError::CheckDigits { expected: 44 });
         assert_eq!(error("EU-CEA-2025-000000000001-000000010000-86"), SerialError::Shape);
         assert_eq!(error("CN-CEA-2012-000000000001-000000010000-86"), SerialError::Vintage);
-        assert_eq!(error("CN-CCER-a210008-2021-000000000001-000000403143-85"), SerialError::ProjectCode);
+        assert_eq!(
+            error("CN-CCER-a210008-2021-000000000001-000000403143-85"),
+            SerialError::ProjectCode
+        );
     }
 
     #[test]

@@ -30,7 +30,9 @@ impl BlockTime {
     /// The civil day of this time in UTC+8, the market's time zone.
     pub fn civil_date(self) -> BusinessDate {
         let days = self.0.saturating_add(8 * 3_600_000) / 86_400_000;
-        BusinessDate(u32::try_from(days).unwrap_or(BusinessDate::DAYS_MAX).min(BusinessDate::DAYS_MAX))
+        BusinessDate(
+            u32::try_from(days).unwrap_or(BusinessDate::DAYS_MAX).min(BusinessDate::DAYS_MAX),
+        )
     }
 }
 
@@ -187,7 +189,9 @@ mod tests {
 
     #[test]
     fn impossible_dates_are_refused() {
-        for text in ["2021-02-29", "2021-13-01", "2021-00-10", "21-01-01", "2021-1-01", "+021-01-01"] {
+        for text in
+            ["2021-02-29", "2021-13-01", "2021-00-10", "21-01-01", "2021-1-01", "+021-01-01"]
+        {
             assert_eq!(text.parse::<BusinessDate>(), Err(DateError), "{text}");
         }
     }

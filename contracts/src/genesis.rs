@@ -1,0 +1,252 @@
+//! The genesis document: what every node starts from, and what names the ledger.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::block::{Validator, ValidatorSet, ValidatorSetError};
+use crate::codec;
+use crate::domains;
+use crate::fault::Fault;
+use crate::rules::representatives_suffice;
+use crate::state::{
+    Account, AccountStatus, CreditCode, Funds, HolderEntry, Ledger, Overlay, ParameterName,
+    ParameterVersion, State, Table, Tip, keys, parameter_key,
+};
+use crate::types::{
+    AccountId, BlockId, BlockTime, BusinessDate, ChainId, Height, ProvinceCode, Representative,
+    Role, Thresholds, Vintage, domain_hash,
+};
+
+/// Most accounts in a genesis document.
+pub const GENESIS_ACCOUNTS_MAX: usize = 1_000;
+
+/// Whether the business date follows the clock; chosen once and for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockRule {
+    /// It must be the civil date (UTC+8) of block time: a production network.
+    CivilDate,
+    /// It is set by order: a replay of past years, training, tests.
+    ByOrder,
+}
+
+/// An account that exists from the start: an institution's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenesisAccount {
+    /// What it is; numbers are given per role in the order of the list.
+    pub role: Role,
+    /// Public name.
+    pub name: String,
+    /// Unified social credit code, if it has one.
+    pub credit_code: Option<CreditCode>,
+    /// Province that an authority governs.
+    pub province: Option<ProvinceCode>,
+    /// Who acts for it.
+    pub representatives: Vec<Representative>,
+    /// People needed per class of operation.
+    pub thresholds: Thresholds,
+}
+
+/// A parameter that is set from the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenesisParameter {
+    /// Which.
+    pub name: ParameterName,
+    /// Compliance year; none for all.
+    pub year: Option<Vintage>,
+    /// First day of validity.
+    pub valid_from: BusinessDate,
+    /// Value in the parameter's unit.
+    pub value: i64,
+    /// Article or notice it comes from.
+    pub article: String,
+}
+
+/// The genesis document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// Name of the network.
+    pub network: String,
+    /// Genesis time; the first block is later.
+    pub time: BlockTime,
+    /// First business date.
+    pub business_date: BusinessDate,
+    /// Whether the business date follows the clock.
+    pub clock: ClockRule,
+    /// Least time between blocks in milliseconds; 0 for as fast as possible.
+    pub block_interval_millis: u32,
+    /// First validators.
+    pub validators: Vec<Validator>,
+    /// First accounts.
+    pub accounts: Vec<GenesisAccount>,
+    /// First parameters.
+    pub parameters: Vec<GenesisParameter>,
+}
+
+/// Why a genesis document starts no ledger.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// The validators are no set.
+    #[error("validators: {0}")]
+    Validators(#[from] ValidatorSetError),
+    /// An account cannot act or has no name.
+    #[error(
+        "account {index} ({name}): it needs a name of 1 to 200 bytes, representatives with \
+         different keys, one who may initiate, and as many people as its thresholds ask for"
+    )]
+    Account {
+        /// Position in the list, from 0.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
+    /// Two accounts have one unified social credit code.
+    #[error("account {index}: its unified social credit code stands twice")]
+    CreditCodeTwice {
+        /// Position in the list, from 0.
+        index: usize,
+    },
+    /// More than [`GENESIS_ACCOUNTS_MAX`] accounts.
+    #[error("at most {GENESIS_ACCOUNTS_MAX} accounts can stand in a genesis document")]
+    AccountCount,
+    /// A parameter is outside its limits or stands twice.
+    #[error("parameter {name}: the value must be from {min} to {max}, and no version stands twice")]
+    Parameter {
+        /// Its name.
+        name: &'static str,
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+    },
+    /// The state could not be built.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Genesis {
+    /// Identifier of the ledger: first 16 bytes of the digest of the document.
+    pub fn chain_id(&self) -> ChainId {
+        let digest = domain_hash(domains::GENESIS, &[&codec::encode(self)]);
+        let mut id = [0u8; ChainId::LEN];
+        id.copy_from_slice(&digest[..ChainId::LEN]);
+        ChainId::new(id)
+    }
+
+    /// Numbers of the accounts, in the order of the list.
+    pub fn account_ids(&self) -> Vec<AccountId> {
+        let mut numbers: BTreeMap<Role, u64> = BTreeMap::new();
+        self.accounts
+            .iter()
+            .filter_map(|account| {
+                let number = numbers.entry(account.role).or_insert(0);
+                *number = number.saturating_add(1);
+                AccountId::new(account.role, *number).ok()
+            })
+            .collect()
+    }
+
+    /// The state before the first block.
+    pub fn state(&self) -> Result<State, GenesisError> {
+        let tip = Tip {
+            chain_id: self.chain_id(),
+            height: Height::GENESIS,
+            time: self.time,
+            block_id: BlockId::new([0; 32]),
+        };
+        let mut state = State::empty(tip);
+        let update = {
+            let mut overlay = Overlay::new(&state);
+            overlay.with_tables(
+                &[
+                    Table::Ledger,
+                    Table::Accounts,
+                    Table::Holders,
+                    Table::Parameters,
+                    Table::Validators,
+                ],
+                |overlay| self.write(overlay),
+            )?;
+            state.prepare(overlay.into_writes())?
+        };
+        state.apply(update)?;
+        Ok(state)
+    }
+
+    fn write(&self, overlay: &mut Overlay<'_>) -> Result<(), GenesisError> {
+        if self.accounts.len() > GENESIS_ACCOUNTS_MAX {
+            return Err(GenesisError::AccountCount);
+        }
+        let validators = ValidatorSet::new(self.validators.clone())?;
+        overlay.put(keys::single(Table::Validators), &validators)?;
+        let mut account_numbers: BTreeMap<Role, u64> = BTreeMap::new();
+        for (index, (account, id)) in self.accounts.iter().zip(self.account_ids()).enumerate() {
+            write_account(overlay, index, account, id)?;
+            account_numbers.insert(id.role(), id.number());
+        }
+        let ledger =
+            Ledger { business_date: self.business_date, clock: self.clock, account_numbers };
+        overlay.put_ledger(&ledger)?;
+        self.parameters.iter().try_for_each(|parameter| write_parameter(overlay, parameter))
+    }
+}
+
+fn write_account(
+    overlay: &mut Overlay<'_>,
+    index: usize,
+    account: &GenesisAccount,
+    id: AccountId,
+) -> Result<(), GenesisError> {
+    let named = crate::rules::common::check_text(&account.name, 200).is_ok();
+    if !named || !representatives_suffice(&account.representatives, &account.thresholds) {
+        return Err(GenesisError::Account { index, name: account.name.clone() });
+    }
+    if let Some(code) = &account.credit_code {
+        let key = keys::holder(registry_of(account.role), code.as_bytes());
+        if overlay.contains(&key) {
+            return Err(GenesisError::CreditCodeTwice { index });
+        }
+        overlay.put(key, &HolderEntry { account: id })?;
+    }
+    let record = Account {
+        name: account.name.clone(),
+        credit_code: account.credit_code,
+        province: account.province,
+        status: AccountStatus::Open,
+        representatives: account.representatives.clone(),
+        thresholds: account.thresholds,
+        funds: Funds::default(),
+        totals: BTreeMap::new(),
+    };
+    overlay.put(keys::account(id), &record)?;
+    Ok(())
+}
+
+fn write_parameter(
+    overlay: &mut Overlay<'_>,
+    parameter: &GenesisParameter,
+) -> Result<(), GenesisError> {
+    let name = parameter.name;
+    let (min, max) = name.limits();
+    let key = parameter_key(name, parameter.year, parameter.valid_from);
+    if !(min..=max).contains(&parameter.value) || overlay.contains(&key) {
+        return Err(GenesisError::Parameter { name: name.name(), min, max });
+    }
+    let version = ParameterVersion {
+        value: parameter.value,
+        article: parameter.article.clone(),
+        set_by: None,
+    };
+    overlay.put(key, &version)?;
+    Ok(())
+}
+
+/// Registry in which a role's credit code must be unique: 0 allowances, 1 reductions.
+pub const fn registry_of(role: Role) -> u8 {
+    match role {
+        Role::ProjectOwner | Role::CcerRegistry | Role::CcerExchange => 1,
+        _ => 0,
+    }
+}

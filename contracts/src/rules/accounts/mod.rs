@@ -1,0 +1,3 @@
+//! Accounts: opening, representatives.
+
+pub mod open_account;

@@ -1,0 +1,193 @@
+//! Opens accounts.
+//!
+//! # Purpose
+//! One subject, one registry account, under its real name and unified social credit code
+//! (Registration rules (Trial), account opening). The registry checked the material; only public
+//! facts and the digest of the material are on the ledger.
+//!
+//! # Who signs
+//! The registration institution of the kind of account, two people at least: that of allowances
+//! for entities, traders, provinces and the government; that of reductions for project owners.
+//!
+//! # Checks in order
+//! 1. One to [`OPEN_ACCOUNT_LINES_MAX`] lines; names printable; representatives can act.
+//! 2. The role may be opened by this institution.
+//! 3. No account of the same registry has the credit code.
+//!
+//! # Writes
+//! Ledger (account numbers), accounts, holders.
+//!
+//! # Event
+//! The new account numbers, in the order of the lines.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::genesis::registry_of;
+use crate::rules::{
+    Abort, Authority, Reject, RejectCode, Rule, TxContext, common, representatives_suffice,
+};
+use crate::state::{Account, AccountStatus, CreditCode, Funds, HolderEntry, Overlay, Table, keys};
+use crate::types::{
+    AccountId, Digest, OperationClass, ProvinceCode, PublicKey, Representative, Right, Role,
+    Thresholds,
+};
+
+/// Most accounts of one order.
+pub const OPEN_ACCOUNT_LINES_MAX: usize = 200;
+/// Longest name of a holder in bytes.
+pub const ACCOUNT_NAME_BYTES_MAX: usize = 200;
+
+/// One account to open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewAccount {
+    /// What the holder is.
+    pub role: Role,
+    /// Registered name.
+    pub name: String,
+    /// Unified social credit code.
+    pub credit_code: CreditCode,
+    /// Province that supervises the holder.
+    pub province: ProvinceCode,
+    /// Who acts for it.
+    pub representatives: Vec<Representative>,
+    /// People needed per class of operation.
+    pub thresholds: Thresholds,
+    /// Digest of the material that the registry checked.
+    pub material: Digest,
+}
+
+/// Order: open accounts; all or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAccount {
+    /// The accounts.
+    pub accounts: Vec<NewAccount>,
+}
+
+/// Accounts were opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountsOpened {
+    /// Their numbers, in the order of the lines.
+    pub accounts: Vec<AccountId>,
+}
+
+crate::reject_codes! { REJECTS:
+    3001 HOLDER_HAS_ACCOUNT "Registration rules (Trial), one subject one account" [account]
+        en "The unified social credit code already has account {account}."
+        zh "该统一社会信用代码已开立账户 {account}。"
+        hint "Use that account; a holder has one account per registry."
+        hint_zh "请使用该账户；每个主体在同一登记系统只能开立一个账户。";
+    3002 ROLE_NOT_OPENED_HERE "Registration rules (Trial) art. 3" [role]
+        en "This institution does not open accounts of the role {role}."
+        zh "本机构不能为角色 {role} 开立账户。"
+        hint "Ask the registration institution of the other market."
+        hint_zh "请向另一市场的注册登记机构申请。";
+    3003 REPRESENTATIVES_INSUFFICIENT "Four-eyes rule of the ledger" [line]
+        en "Line {line}: the representatives cannot act."
+        zh "第 {line} 行：代表无法履职。"
+        hint "Name different keys, one who may initiate, and as many people as the thresholds ask."
+        hint_zh "须使用不同密钥，至少一人可发起，且人数不少于各阈值。";
+}
+
+/// Roles whose accounts each registration institution opens.
+const fn opened_by(registry: Role, role: Role) -> bool {
+    match registry {
+        Role::Registry => matches!(
+            role,
+            Role::KeyEmittingEntity
+                | Role::Trader
+                | Role::Government
+                | Role::Province
+                | Role::Auditor
+        ),
+        Role::CcerRegistry => matches!(role, Role::ProjectOwner),
+        _ => false,
+    }
+}
+
+impl Rule for OpenAccount {
+    type Event = AccountsOpened;
+    const NAME: &'static str = "open_account";
+    const AUTHORITY: Authority = Authority {
+        roles: &[Role::Registry, Role::CcerRegistry],
+        class: OperationClass::Administration,
+        people_min: 2,
+    };
+    const WRITES: &'static [Table] = &[Table::Ledger, Table::Accounts, Table::Holders];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
+        common::check_lines(self.accounts.len(), OPEN_ACCOUNT_LINES_MAX)?;
+        for (line, account) in (1u64..).zip(&self.accounts) {
+            common::check_text(&account.name, ACCOUNT_NAME_BYTES_MAX)?;
+            if !representatives_suffice(&account.representatives, &account.thresholds) {
+                return Err(REPRESENTATIVES_INSUFFICIENT.reject(vec![line.into()]));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let mut ledger = state.ledger()?;
+
+        let mut codes: BTreeMap<(u8, CreditCode), AccountId> = BTreeMap::new();
+        let mut ids = Vec::with_capacity(self.accounts.len());
+        for line in &self.accounts {
+            if !opened_by(tx.account.role(), line.role) {
+                return Err(ROLE_NOT_OPENED_HERE.reject(vec![line.role.into()]).into());
+            }
+            let registry = registry_of(line.role);
+            let key = keys::holder(registry, line.credit_code.as_bytes());
+            let number = ledger.account_numbers.entry(line.role).or_insert(0);
+            *number = number.saturating_add(1);
+            let id = AccountId::new(line.role, *number)
+                .map_err(|_| common::AMOUNT_TOO_LARGE.reject(vec![]))?;
+            let holder = state
+                .get::<HolderEntry>(&key)?
+                .map(|entry| entry.account)
+                .or_else(|| codes.insert((registry, line.credit_code), id));
+            if let Some(account) = holder {
+                return Err(HOLDER_HAS_ACCOUNT.reject(vec![account.into()]).into());
+            }
+            ids.push(id);
+        }
+
+        for (line, id) in self.accounts.iter().zip(&ids) {
+            let key = keys::holder(registry_of(line.role), line.credit_code.as_bytes());
+            state.put(key, &HolderEntry { account: *id })?;
+            state.put(keys::account(*id), &new_account(line))?;
+        }
+        state.put_ledger(&ledger)?;
+
+        Ok(AccountsOpened { accounts: ids })
+    }
+
+    fn example() -> Self {
+        let person = |byte, right| Representative { key: PublicKey::new([byte; 32]), right };
+        Self {
+            accounts: vec![NewAccount {
+                role: Role::KeyEmittingEntity,
+                name: "Example Power Co., Ltd.".to_owned(),
+                credit_code: CreditCode::new(*b"91350100M000100Y43").expect("a published code"),
+                province: ProvinceCode::new(42).expect("Hubei"),
+                representatives: vec![person(7, Right::Initiate), person(8, Right::Approve)],
+                thresholds: Thresholds::uniform(1),
+                material: Digest::new([2; 32]),
+            }],
+        }
+    }
+}
+
+fn new_account(line: &NewAccount) -> Account {
+    Account {
+        name: line.name.clone(),
+        credit_code: Some(line.credit_code),
+        province: Some(line.province),
+        status: AccountStatus::Open,
+        representatives: line.representatives.clone(),
+        thresholds: line.thresholds,
+        funds: Funds::default(),
+        totals: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,4 @@
+//! Allowances and transfers of units.
+
+pub mod issue;
+pub mod transfer;

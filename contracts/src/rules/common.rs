@@ -1,0 +1,170 @@
+//! Reject codes that several rules share, and checks that raise them.
+
+use super::{Abort, Reject};
+use crate::types::{Fen, Selection, SelectionError, Tonnes};
+
+crate::reject_codes! { REJECTS:
+    1001 ACCOUNT_UNKNOWN "Registration rules (Trial) art. 7" [account]
+        en "Account {account} does not exist."
+        zh "账户 {account} 不存在。"
+        hint "Check the account number; its last two digits are check digits."
+        hint_zh "请核对账户号，最后两位为校验码。";
+    1002 ACCOUNT_NOT_OPEN "Registration rules (Trial) art. 22" [account]
+        en "Account {account} is frozen or closed."
+        zh "账户 {account} 已冻结或已注销。"
+        hint "Ask the registry which order applies; nothing leaves the account until it is lifted."
+        hint_zh "请向注册登记机构查询适用的冻结文书；解除前账户不得转出。";
+    1003 ROLE_NOT_ALLOWED "Interim Regulations art. 5" [role]
+        en "A holder of the role {role} may not do this."
+        zh "角色 {role} 无权进行此操作。"
+        hint "Use the account of the institution that the article names."
+        hint_zh "请使用法规指定机构的账户办理。";
+    1004 SIGNER_NOT_REPRESENTATIVE "Registration rules (Trial) art. 7" [key]
+        en "Key {key} does not represent the account, or its right does not cover this."
+        zh "密钥 {key} 不是该账户的代表，或其权限不足。"
+        hint "Sign with a representative's key that may initiate or approve."
+        hint_zh "请使用具有发起或复核权限的代表密钥签名。";
+    1005 SIGNATURES_INSUFFICIENT "Four-eyes rule of the ledger" [have, needed]
+        en "{have} people signed, {needed} are needed."
+        zh "已有 {have} 人签名，需要 {needed} 人。"
+        hint "Let another representative sign too, or use propose and let them approve."
+        hint_zh "请由其他代表共同签名，或先提交待办再由他人复核。";
+    1006 QUANTITY_ZERO "Trading rules (Trial): unit 1 t" []
+        en "The quantity is zero."
+        zh "数量为零。"
+        hint "Name at least one tonne (or one fen)."
+        hint_zh "数量至少为一吨（或一分）。";
+    1007 RANGES_OVERLAP "Rule book 11, INV-2" [first, second]
+        en "The ranges {first} and {second} share units."
+        zh "编码区间 {first} 与 {second} 重叠。"
+        hint "Name every unit once."
+        hint_zh "每个单位只能列出一次。";
+    1008 RANGES_TOO_MANY "Limit of the ledger" [limit]
+        en "More than {limit} ranges are named."
+        zh "编码区间超过 {limit} 个。"
+        hint "Split the order into several transactions."
+        hint_zh "请拆分为多笔交易。";
+    1009 HOLDING_INSUFFICIENT "Rule book 11, INV-3" [instrument, available, asked]
+        en "{available} t of {instrument} are free, {asked} t were asked for."
+        zh "{instrument} 可用 {available} 吨，申请 {asked} 吨。"
+        hint "Lower the quantity, or acquire units first."
+        hint_zh "请减少数量或先取得配额。";
+    1010 RANGE_NOT_HELD "Rule book 11, INV-3" [range]
+        en "Not every unit of {range} is held free by the account."
+        zh "编码 {range} 中有单位并非该账户的可用持有。"
+        hint "List your holdings and name free ranges only."
+        hint_zh "请查询持有并仅列出可用编码。";
+    1011 FUNDS_INSUFFICIENT "Settlement rules (Trial) arts. 7-10" [account, free, asked]
+        en "Account {account} has {free} CNY free, {asked} CNY are needed."
+        zh "账户 {account} 可用资金 {free} 元，需要 {asked} 元。"
+        hint "Deposit money first, or lower the amount."
+        hint_zh "请先入金或减少金额。";
+    1012 PARAMETER_UNSET "Rule book 3.7" [parameter, date]
+        en "Parameter {parameter} has no value on {date}."
+        zh "参数 {parameter} 在 {date} 没有取值。"
+        hint "The authority must set it first; see set_parameter."
+        hint_zh "须由主管部门先设定该参数，参见 set_parameter。";
+    1013 AMOUNT_TOO_LARGE "Limit of the ledger" []
+        en "A sum exceeds what the ledger can count."
+        zh "合计超出账本可表示范围。"
+        hint "Use smaller amounts."
+        hint_zh "请使用较小的数额。";
+    1014 SERIALS_EXHAUSTED "Rule book 7.2" [instrument]
+        en "{instrument} would exceed 999,999,999,999 units."
+        zh "{instrument} 将超过 999,999,999,999 个单位。"
+        hint "Serial numbers have twelve digits; check the quantity."
+        hint_zh "编码为十二位，请核对数量。";
+    1015 LINES_COUNT "Limit of the ledger" [limit]
+        en "The batch has no line or more than {limit}."
+        zh "批次没有明细或超过 {limit} 行。"
+        hint "Send 1 to {limit} lines per transaction."
+        hint_zh "每笔交易须有 1 至 {limit} 行。";
+    1016 TEXT_INVALID "Limit of the ledger" [limit]
+        en "A text is empty, longer than {limit} bytes or has control characters."
+        zh "文本为空、超过 {limit} 字节或含控制字符。"
+        hint "Shorten the text."
+        hint_zh "请缩短文本。";
+    1017 PROVINCE_OUT_OF_SCOPE "Interim Regulations art. 5" [account]
+        en "Account {account} is not supervised by this province."
+        zh "账户 {account} 不属于本省监管范围。"
+        hint "The province of the entity must act."
+        hint_zh "须由该主体所在省级主管部门办理。";
+    1018 INSTRUMENT_NOT_ALLOWED "Interim Regulations art. 30" [instrument]
+        en "{instrument} cannot be used for this."
+        zh "{instrument} 不能用于此业务。"
+        hint "Choose the other kind of units (CEA or CCER)."
+        hint_zh "请选择另一类单位（CEA 或 CCER）。";
+    1019 SAME_ACCOUNT "Limit of the ledger" [account]
+        en "Account {account} stands on both sides."
+        zh "账户 {account} 同时为双方。"
+        hint "Name two different accounts."
+        hint_zh "请填写两个不同的账户。";
+}
+
+/// Refuses a selection of units whose shape means nothing.
+pub fn check_selection(selection: &Selection) -> Result<(), Reject> {
+    selection.check().map_err(|error| match error {
+        SelectionError::Zero => QUANTITY_ZERO.reject(vec![]),
+        SelectionError::TooManyRanges => {
+            let limit = crate::types::SERIAL_RANGES_PER_SELECTION_MAX;
+            RANGES_TOO_MANY.reject(vec![number(limit)])
+        }
+        SelectionError::Overlap(first, second) => {
+            RANGES_OVERLAP.reject(vec![first.into(), second.into()])
+        }
+    })
+}
+
+/// Refuses nothing at all.
+pub fn check_not_zero(tonnes: Tonnes) -> Result<(), Reject> {
+    if tonnes.is_zero() { Err(QUANTITY_ZERO.reject(vec![])) } else { Ok(()) }
+}
+
+/// Refuses no money at all.
+pub fn check_amount(amount: Fen) -> Result<(), Reject> {
+    if amount.is_zero() { Err(QUANTITY_ZERO.reject(vec![])) } else { Ok(()) }
+}
+
+/// Refuses a batch without lines or with too many.
+pub fn check_lines(count: usize, limit: usize) -> Result<(), Reject> {
+    if count == 0 || count > limit {
+        return Err(LINES_COUNT.reject(vec![number(limit)]));
+    }
+    Ok(())
+}
+
+/// Refuses an empty, too long or unprintable text.
+pub fn check_text(text: &str, bytes_max: usize) -> Result<(), Reject> {
+    if text.is_empty() || text.len() > bytes_max || text.chars().any(char::is_control) {
+        return Err(TEXT_INVALID.reject(vec![number(bytes_max)]));
+    }
+    Ok(())
+}
+
+/// A count as a fact.
+pub fn number(count: usize) -> super::Fact {
+    u64::try_from(count).unwrap_or(u64::MAX).into()
+}
+
+/// The account of an order, refused when it does not exist.
+pub fn account(
+    state: &crate::state::Overlay<'_>,
+    id: crate::types::AccountId,
+) -> Result<crate::state::Account, Abort> {
+    match state.account(id)? {
+        Some(account) => Ok(account),
+        None => Err(ACCOUNT_UNKNOWN.reject(vec![id.into()]).into()),
+    }
+}
+
+/// The account of an order, refused when it does not exist or is not open.
+pub fn open_account(
+    state: &crate::state::Overlay<'_>,
+    id: crate::types::AccountId,
+) -> Result<crate::state::Account, Abort> {
+    let account = account(state, id)?;
+    match account.status {
+        crate::state::AccountStatus::Open => Ok(account),
+        _ => Err(ACCOUNT_NOT_OPEN.reject(vec![id.into()]).into()),
+    }
+}

@@ -1,0 +1,1 @@
+//! Enforcement: freezes by order.

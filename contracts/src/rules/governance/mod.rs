@@ -1,0 +1,3 @@
+//! Governance: the business date, parameters, validators and tasks.
+
+pub mod advance_business_date;

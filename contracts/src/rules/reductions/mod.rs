@@ -1,0 +1,1 @@
+//! Certified voluntary reductions (CCER): projects and their units.

@@ -1,0 +1,1 @@
+//! Settlement: money in and out, trades of a day.

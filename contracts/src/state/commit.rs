@@ -1,0 +1,259 @@
+//! The committed state: all records, the tree over them, the log's frontier and the last block.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::overlay::Writes;
+use super::{Key, Ledger, Overlay, Record, Table, keys};
+use crate::block::ValidatorSet;
+use crate::fault::Fault;
+use crate::log::LogFrontier;
+use crate::tree::{LeafHash, Slot, SlotAllocator, SlotChange, SlotPlan, StateTree, TreeUpdate};
+use crate::types::{BlockId, BlockTime, ChainId, Digest, Height, StateRoot, domain_hash};
+
+/// A stored record: its slot in the tree (none for derived tables) and its canonical bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Position of its leaf.
+    pub slot: Option<Slot>,
+    /// Canonical bytes.
+    pub value: Vec<u8>,
+}
+
+/// The last committed block, as far as the next one needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tip {
+    /// The ledger.
+    pub chain_id: ChainId,
+    /// Height; 0 for the genesis state.
+    pub height: Height,
+    /// Block time; genesis time at height 0.
+    pub time: BlockTime,
+    /// Identifier; zero at height 0.
+    pub block_id: BlockId,
+}
+
+/// Changed records of one block, by key: what a store persists.
+pub type RecordChanges = Vec<(Vec<u8>, Option<StoredRecord>)>;
+
+/// Record changes with the tree and slot plans that belong to them.
+#[derive(Clone)]
+pub struct StateUpdate {
+    changes: RecordChanges,
+    plan: SlotPlan,
+    tree: TreeUpdate,
+}
+
+impl StateUpdate {
+    /// Changed records, by key.
+    pub fn changes(&self) -> &RecordChanges {
+        &self.changes
+    }
+
+    /// State root after the update.
+    pub fn root(&self) -> StateRoot {
+        self.tree.root()
+    }
+}
+
+/// Everything a block is executed on. The store keeps its durable form and rebuilds it at start.
+#[derive(Clone)]
+pub struct State {
+    records: BTreeMap<Vec<u8>, StoredRecord>,
+    tree: StateTree,
+    slots: SlotAllocator,
+    /// Frontier of the log.
+    pub log: LogFrontier,
+    /// The last block.
+    pub tip: Tip,
+}
+
+impl core::fmt::Debug for State {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("State")
+            .field("tip", &self.tip)
+            .field("records", &self.records.len())
+            .field("root", &self.tree.root())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// A state without records.
+    pub fn empty(tip: Tip) -> Self {
+        Self {
+            records: BTreeMap::new(),
+            tree: StateTree::new(),
+            slots: SlotAllocator::new(),
+            log: LogFrontier::new(),
+            tip,
+        }
+    }
+
+    /// Rebuilds the state from stored records; the tree and free slots follow from them.
+    pub fn rebuild(
+        records: BTreeMap<Vec<u8>, StoredRecord>,
+        log: LogFrontier,
+        tip: Tip,
+    ) -> Result<Self, Fault> {
+        let mut leaves = Vec::with_capacity(records.len());
+        for (key, record) in &records {
+            let committed = Table::of(key).is_some_and(Table::is_committed);
+            match (committed, record.slot) {
+                (true, Some(slot)) => leaves.push((slot, LeafHash::of(key, &record.value))),
+                (false, None) if Table::of(key).is_some() => {}
+                _ => {
+                    return Err(Fault::CorruptRecord {
+                        key: hex::encode(key),
+                        reason: "its table and its slot do not fit".to_owned(),
+                    });
+                }
+            }
+        }
+        let slots =
+            SlotAllocator::rebuild(leaves.iter().map(|(slot, _)| *slot)).map_err(inconsistent)?;
+        let tree = StateTree::rebuild(leaves).map_err(inconsistent)?;
+        Ok(Self { records, tree, slots, log, tip })
+    }
+
+    /// Root of the state tree.
+    pub fn root(&self) -> StateRoot {
+        self.tree.root()
+    }
+
+    /// The tree, for proofs.
+    pub const fn tree(&self) -> &StateTree {
+        &self.tree
+    }
+
+    /// All records, in the order of their keys.
+    pub fn records(&self) -> impl Iterator<Item = (&[u8], &StoredRecord)> {
+        self.records.iter().map(|(key, record)| (key.as_slice(), record))
+    }
+
+    /// The stored record of a key.
+    pub fn stored(&self, key: &Key) -> Option<&StoredRecord> {
+        self.records.get(key.as_bytes())
+    }
+
+    pub(super) fn raw(&self, key: &[u8]) -> Option<&[u8]> {
+        self.records.get(key).map(|record| record.value.as_slice())
+    }
+
+    pub(super) fn range(
+        &self,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+        self.records.range::<[u8], _>(range).map(|(key, r)| (key.as_slice(), r.value.as_slice()))
+    }
+
+    /// A read-only view with the typed accessors of the overlay.
+    pub fn view(&self) -> Overlay<'_> {
+        Overlay::new(self)
+    }
+
+    /// Works out new slots and the new root for an overlay's writes, without changing anything.
+    ///
+    /// Slots of deleted records are freed first, then new records take the lowest free slots in
+    /// the order of their keys: the same writes give the same root everywhere.
+    pub(crate) fn prepare(&self, writes: Writes) -> Result<StateUpdate, Fault> {
+        let mut freed = Vec::new();
+        let mut wanted = 0usize;
+        for (key, write) in &writes {
+            let old = self.records.get(key);
+            let committed = Table::of(key).is_some_and(Table::is_committed);
+            match (old.and_then(|record| record.slot), write) {
+                (Some(slot), None) => freed.push(slot),
+                (None, Some(_)) if committed => wanted = wanted.saturating_add(1),
+                _ => {}
+            }
+        }
+        freed.sort_unstable();
+        let plan = self.slots.plan(&freed, wanted).map_err(inconsistent)?;
+        let mut new_slots = plan.allocated().iter().copied();
+        let mut slot_changes: BTreeMap<Slot, Option<LeafHash>> =
+            freed.into_iter().map(|slot| (slot, None)).collect();
+        let mut changes = RecordChanges::with_capacity(writes.len());
+        for (key, write) in writes {
+            let old = self.records.get(&key);
+            match write {
+                None if old.is_none() => {}
+                None => changes.push((key, None)),
+                Some(value) if old.is_some_and(|record| record.value == value) => {}
+                Some(value) => {
+                    let committed = Table::of(&key).is_some_and(Table::is_committed);
+                    let slot = match old {
+                        Some(record) => record.slot,
+                        None if committed => new_slots.next(),
+                        None => None,
+                    };
+                    if let Some(slot) = slot {
+                        slot_changes.insert(slot, Some(LeafHash::of(&key, &value)));
+                    }
+                    changes.push((key, Some(StoredRecord { slot, value })));
+                }
+            }
+        }
+        let slot_changes: Vec<SlotChange> =
+            slot_changes.into_iter().map(|(slot, leaf)| SlotChange { slot, leaf }).collect();
+        let tree = self.tree.prepare(&slot_changes).map_err(inconsistent)?;
+        Ok(StateUpdate { changes, plan, tree })
+    }
+
+    /// Makes an update part of the state.
+    pub(crate) fn apply(&mut self, update: StateUpdate) -> Result<(), Fault> {
+        self.tree.apply(update.tree).map_err(inconsistent)?;
+        self.slots.apply(update.plan).map_err(inconsistent)?;
+        for (key, change) in update.changes {
+            match change {
+                Some(record) => self.records.insert(key, record),
+                None => self.records.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    /// Validators of the next height.
+    pub fn validators(&self) -> Result<ValidatorSet, Fault> {
+        self.view().validators()
+    }
+}
+
+fn inconsistent(error: impl core::fmt::Display) -> Fault {
+    Fault::Inconsistent { what: error.to_string() }
+}
+
+impl Overlay<'_> {
+    /// The ledger's own variables.
+    pub fn ledger(&self) -> Result<Ledger, Fault> {
+        self.require(&keys::single(Table::Ledger))
+    }
+
+    /// Writes the ledger's own variables.
+    pub fn put_ledger(&mut self, ledger: &Ledger) -> Result<(), Fault> {
+        self.put(keys::single(Table::Ledger), ledger)
+    }
+
+    /// Validators of the next height.
+    pub fn validators(&self) -> Result<ValidatorSet, Fault> {
+        self.require(&keys::single(Table::Validators))
+    }
+
+    /// A record that must exist.
+    fn require<R: Record>(&self, key: &Key) -> Result<R, Fault> {
+        self.get(key)?.ok_or_else(|| Fault::Inconsistent {
+            what: format!("table {} has lost its record", R::TABLE.name()),
+        })
+    }
+
+    /// Digest of all parameter versions, in the order of their keys.
+    pub fn parameters_digest(&self) -> Result<Digest, Fault> {
+        let mut bytes = Vec::new();
+        let prefix = keys::table_prefix(Table::Parameters);
+        for found in self.scan::<super::ParameterVersion>(&prefix) {
+            let (key, version) = found?;
+            bytes.extend_from_slice(&crate::codec::encode(&(key, version)));
+        }
+        Ok(Digest::new(domain_hash(crate::domains::PARAMETERS, &[&bytes])))
+    }
+}

@@ -1,0 +1,247 @@
+//! Every state key, built here and nowhere else: one prefix byte per table, then big-endian fields.
+
+use crate::types::{
+    AccountId, BlockTime, BusinessDate, Digest, Instrument, ProjectCode, TaskId, TxId, Vintage,
+};
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $prefix:literal $name:ident $text:literal $committed:literal),+ $(,)?) => {
+        /// Tables of the state. Prefixes are append-only and never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Table { $($(#[$doc])* $name = $prefix),+ }
+
+        impl Table {
+            /// All tables.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// First byte of every key of the table.
+            pub const fn prefix(self) -> u8 {
+                match self { $(Self::$name => $prefix),+ }
+            }
+
+            /// Name for people.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+
+            /// Whether records of the table are leaves of the state tree. The others are derived
+            /// from committed tables or from the log and can be rebuilt.
+            pub const fn is_committed(self) -> bool {
+                match self { $(Self::$name => $committed),+ }
+            }
+
+            /// The table of a key.
+            pub fn of(key: &[u8]) -> Option<Self> {
+                match key.first()? { $($prefix => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+tables! {
+    /// The ledger's own variables: business date, clock rule, next account numbers.
+    1 Ledger "ledger" true,
+    /// Accounts with totals per instrument and money.
+    2 Accounts "accounts" true,
+    /// Ranges of units: holder and status of every unit ever issued.
+    3 Units "units" true,
+    /// Issued amount, next serial and totals per status of each instrument.
+    4 Supplies "supplies" true,
+    /// Voluntary reduction projects.
+    5 Projects "projects" true,
+    /// Parameters by name, compliance year and first day of validity.
+    6 Parameters "parameters" true,
+    /// Validators of the next height.
+    7 Validators "validators" true,
+    /// Orders that wait for approval.
+    8 Tasks "tasks" true,
+    /// Verified emissions and what was surrendered, by account and compliance year.
+    9 Obligations "obligations" true,
+    /// Settled batches of trades.
+    10 Settlements "settlements" true,
+    /// Freezes in force and ended ones.
+    11 Freezes "freezes" true,
+    /// Account of each unified social credit code, per registry.
+    12 Holders "holders" true,
+    /// Bank references of confirmed deposits and withdrawals.
+    13 FundOrders "fund orders" true,
+    /// Ranges by holder and status; derived from [`Table::Units`].
+    64 UnitsByHolder "units by holder" false,
+    /// Transactions remembered until they expire; derived from the log.
+    65 Replays "replays" false,
+}
+
+/// A key of a record, with its table's prefix.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, owned.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    fn build(table: Table, parts: &[&[u8]]) -> Self {
+        let mut bytes = Vec::with_capacity(40);
+        bytes.push(table.prefix());
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+        Self(bytes)
+    }
+}
+
+/// Bytes that sort instruments: allowances by vintage, then reductions by project and vintage.
+pub(crate) fn instrument_key(instrument: &Instrument) -> Vec<u8> {
+    match instrument {
+        Instrument::Cea(vintage) => {
+            let mut bytes = vec![0];
+            bytes.extend_from_slice(&vintage.get().to_be_bytes());
+            bytes
+        }
+        Instrument::Ccer(project, vintage) => {
+            let mut bytes = vec![1];
+            bytes.extend_from_slice(project.as_bytes());
+            bytes.extend_from_slice(&vintage.get().to_be_bytes());
+            bytes
+        }
+    }
+}
+
+/// A key that was read back from the state.
+pub(crate) const fn from_bytes(bytes: Vec<u8>) -> Key {
+    Key(bytes)
+}
+
+/// Prefix of all records of a table.
+pub fn table_prefix(table: Table) -> Key {
+    Key::build(table, &[])
+}
+
+/// Key of the only record of the tables [`Table::Ledger`] and [`Table::Validators`].
+pub fn single(table: Table) -> Key {
+    Key::build(table, &[])
+}
+
+/// Key of an account.
+pub fn account(id: AccountId) -> Key {
+    Key::build(Table::Accounts, &[&id.to_key()])
+}
+
+/// Key of the range that starts at a serial number.
+pub fn unit_range(instrument: &Instrument, start: u64) -> Key {
+    Key::build(Table::Units, &[&instrument_key(instrument), &start.to_be_bytes()])
+}
+
+/// Prefix of all ranges of an instrument.
+pub fn unit_ranges(instrument: &Instrument) -> Key {
+    Key::build(Table::Units, &[&instrument_key(instrument)])
+}
+
+/// Key of the supply of an instrument.
+pub fn supply(instrument: &Instrument) -> Key {
+    Key::build(Table::Supplies, &[&instrument_key(instrument)])
+}
+
+/// Key of a project.
+pub fn project(code: &ProjectCode) -> Key {
+    Key::build(Table::Projects, &[code.as_bytes()])
+}
+
+/// Key of a version of a parameter.
+pub fn parameter(name: u16, year: u16, valid_from: BusinessDate) -> Key {
+    Key::build(
+        Table::Parameters,
+        &[&name.to_be_bytes(), &year.to_be_bytes(), &valid_from.as_days().to_be_bytes()],
+    )
+}
+
+/// Key of a pending task.
+pub fn task(id: &TaskId) -> Key {
+    Key::build(Table::Tasks, &[id.as_bytes()])
+}
+
+/// Key of an account's obligation of a compliance year.
+pub fn obligation(account: AccountId, year: Vintage) -> Key {
+    Key::build(Table::Obligations, &[&account.to_key(), &year.get().to_be_bytes()])
+}
+
+/// Key of a settled batch of an exchange.
+pub fn settlement(exchange: AccountId, day: BusinessDate, batch: u32) -> Key {
+    Key::build(
+        Table::Settlements,
+        &[&exchange.to_key(), &day.as_days().to_be_bytes(), &batch.to_be_bytes()],
+    )
+}
+
+/// Key of a freeze by the digest of its order.
+pub fn freeze(order: &Digest) -> Key {
+    Key::build(Table::Freezes, &[order.as_bytes()])
+}
+
+/// Key of a holder's code in the registry of allowances (0) or of reductions (1).
+pub fn holder(registry: u8, credit_code: &[u8; 18]) -> Key {
+    Key::build(Table::Holders, &[&[registry], credit_code])
+}
+
+/// Key of a confirmed movement of money by the digest of its bank reference.
+pub fn fund_order(reference: &Digest) -> Key {
+    Key::build(Table::FundOrders, &[reference.as_bytes()])
+}
+
+/// Key of a range in the index by holder.
+pub fn unit_by_holder(holder: AccountId, status: u8, instrument: &Instrument, start: u64) -> Key {
+    Key::build(
+        Table::UnitsByHolder,
+        &[&holder.to_key(), &[status], &instrument_key(instrument), &start.to_be_bytes()],
+    )
+}
+
+/// Prefix of a holder's ranges of one status and instrument.
+pub fn units_by_holder(holder: AccountId, status: u8, instrument: &Instrument) -> Key {
+    Key::build(Table::UnitsByHolder, &[&holder.to_key(), &[status], &instrument_key(instrument)])
+}
+
+/// Prefix of all of a holder's ranges, of every status and instrument.
+pub fn units_of_holder(holder: AccountId) -> Key {
+    Key::build(Table::UnitsByHolder, &[&holder.to_key()])
+}
+
+/// Key of a remembered transaction.
+pub fn replay(valid_until: BlockTime, id: &TxId) -> Key {
+    Key::build(Table::Replays, &[&valid_until.as_millis().to_be_bytes(), id.as_bytes()])
+}
+
+/// Key below which every remembered transaction has expired at a block time.
+pub fn replays_before(block_time: BlockTime) -> Key {
+    Key::build(Table::Replays, &[&block_time.as_millis().to_be_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_prefixes_are_unique_and_found_again() {
+        for table in Table::ALL {
+            assert_eq!(Table::of(&[table.prefix(), 1, 2]), Some(*table));
+        }
+        assert_eq!(Table::of(&[255]), None);
+        assert_eq!(Table::of(&[]), None);
+    }
+
+    #[test]
+    fn keys_of_ranges_sort_by_instrument_and_serial() {
+        let cea = |year, start| {
+            unit_range(&Instrument::Cea(crate::types::Vintage::new(year).unwrap()), start)
+        };
+        let ccer = Instrument::Ccer("A210008".parse().unwrap(), "2021".parse().unwrap());
+        let sorted = [cea(1920, 1), cea(1920, 256), cea(2021, 2), unit_range(&ccer, 1)];
+        assert!(sorted.is_sorted());
+    }
+}

@@ -1,0 +1,16 @@
+//! State: tables of records, the overlay that rules write to, and the committed whole.
+
+mod commit;
+mod funds;
+pub mod keys;
+mod overlay;
+mod parameters;
+mod records;
+mod units;
+
+pub use commit::*;
+pub use keys::{Key, Table};
+pub use overlay::*;
+pub use parameters::*;
+pub use records::*;
+pub use units::*;

@@ -1,4 +1,5 @@
 //! The log against RFC 6962 read literally, and against published vectors.
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

@@ -102,7 +102,7 @@ pub struct AccountId {
 impl AccountId {
     /// Largest account number within a role.
     pub const NUMBER_MAX: u64 = 9_999_999_999;
-    const EXAMPLE_CHECK: u8 = 90;
+    const EXAMPLE_CHECK: u8 = 19;
 
     /// An account number; refused beyond ten digits.
     pub const fn new(role: Role, number: u64) -> Result<Self, AccountIdError> {

@@ -1,0 +1,65 @@
+//! Exit codes and failures, for people and as JSON, in both languages.
+
+use crate::runner::Desk;
+
+#[test]
+fn usage_errors_exit_with_2_in_both_languages() {
+    let desk = Desk::new();
+    let ran = desk.run("key nwe x");
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.is_empty() && ran.err.starts_with("Usage error: "), "{}", ran.err);
+    let ran = desk.run("--lang zh key nwe x");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.starts_with("用法错误: 未知命令 nwe"), "{}", ran.err);
+}
+
+#[test]
+fn failures_are_json_when_json_is_asked_for() {
+    let desk = Desk::new();
+    for (line, kind, code) in [
+        ("key show nobody --output json", "user", 1),
+        ("key nwe --output json", "usage", 2),
+        ("--output=json", "usage", 2),
+    ] {
+        let ran = desk.run(line);
+        let error = &ran.json()["error"];
+        assert_eq!(ran.code, code, "{line}");
+        assert_eq!(error["kind"], kind, "{line}");
+        assert_eq!(error["exit_code"], code, "{line}");
+        assert!(!error["message"].as_str().unwrap().is_empty(), "{line}");
+        assert!(ran.err.is_empty(), "{line}: {}", ran.err);
+    }
+}
+
+#[test]
+fn every_exit_code_is_explained_in_both_languages() {
+    let desk = Desk::new();
+    let shown = desk.good("explain exit-codes").out;
+    for code in ["0", "1", "2", "3", "4", "255"] {
+        assert!(shown.lines().any(|line| line.trim_start().starts_with(code)), "{code}: {shown}");
+    }
+    let chinese = desk.good("explain exit-codes --lang zh").out;
+    assert!(chinese.contains("退出码"), "{chinese}");
+    assert_eq!(desk.run("explain nothing").code, 1);
+}
+
+#[test]
+fn the_language_comes_from_the_environment() {
+    let desk = Desk::new();
+    let mut command = desk.command(&["key", "show", "nobody"]);
+    let output = command.env("LANG", "zh_CN.UTF-8").output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.starts_with("错误: "), "{err}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let desk = Desk::new();
+    let mut child = desk
+        .command(&["completions", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -6,6 +6,9 @@ use super::hash::{LogHash, empty_root, join, node_hash};
 use super::nodes::{LogError, NodeReader, peaks};
 use crate::types::LogRoot;
 
+/// Most entries of a log; a frontier that claims more is refused.
+pub const LOG_ENTRIES_MAX: u64 = 1 << 62;
+
 /// A completed node of the log, for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogNode {
@@ -39,7 +42,7 @@ struct FrontierBytes {
 
 /// A size and a number of subtrees that do not belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a log of {size} entries does not have {peaks} perfect subtrees")]
+#[error("a log of {size} entries does not have {peaks} perfect subtrees, or exceeds 2^62 entries")]
 pub struct FrontierError {
     /// Number of entries.
     pub size: u64,
@@ -51,7 +54,7 @@ impl TryFrom<FrontierBytes> for LogFrontier {
     type Error = FrontierError;
 
     fn try_from(FrontierBytes { size, peaks }: FrontierBytes) -> Result<Self, FrontierError> {
-        if u32::try_from(peaks.len()) != Ok(size.count_ones()) {
+        if size > LOG_ENTRIES_MAX || u32::try_from(peaks.len()) != Ok(size.count_ones()) {
             return Err(FrontierError { size, peaks: peaks.len() });
         }
         Ok(Self { size, peaks })
@@ -116,6 +119,6 @@ impl LogFrontier {
             completed(LogNode { level, index, hash });
         }
         self.peaks.push(hash);
-        self.size = self.size.checked_add(1).expect("a log has fewer than 2^64 entries");
+        self.size = self.size.checked_add(1).expect("a log stays far below 2^64 entries");
     }
 }

@@ -28,7 +28,7 @@ mod tests;
 mod tile;
 
 pub use consistency::{ConsistencyProof, consistency_proof, verify_consistency};
-pub use frontier::{FrontierError, LogFrontier, LogNode};
+pub use frontier::{FrontierError, LOG_ENTRIES_MAX, LogFrontier, LogNode};
 pub use hash::{LogHash, empty_root, leaf_hash, node_hash};
 pub use inclusion::{LogProof, inclusion_proof, verify_inclusion};
 pub use nodes::{LogError, LogProofError, NodeReader, root_at};

@@ -342,6 +342,17 @@ fn a_frontier_is_read_back_and_refused_with_the_wrong_number_of_subtrees() {
     let mut other_size = bytes;
     other_size[0] = 20;
     assert!(codec::decode::<LogFrontier>(&other_size).is_err());
+    let full = [u64::MAX.to_le_bytes().to_vec(), vec![64], vec![0; 64 * 32]].concat();
+    assert!(codec::decode::<LogFrontier>(&full).is_err());
+}
+
+#[test]
+fn paths_are_hexadecimal_for_people_and_read_back() {
+    let nodes = stored(&entries(7));
+    let proof = LogProof::read(&nodes, 4, 7).unwrap();
+    let json = serde_json::to_value(&proof).unwrap();
+    assert_eq!(json["path"][0], hex::encode(proof.path[0]));
+    assert_eq!(serde_json::from_value::<LogProof>(json).unwrap(), proof);
 }
 
 #[test]

@@ -1,2 +1,494 @@
 //! Invariants of the ledger (rule book 11): run after every block in tests and in the audit,
 //! never as a transaction and never as a halt.
+//!
+//! [`check`] reads the whole state once, table by table:
+//! - units: the ranges of an instrument cover 1 to the issued amount without gap or overlap, and
+//!   no two neighbours are in one place (INV-1, INV-2, INV-6);
+//! - supplies and account totals are the sums of the ranges; the index by holder mirrors them;
+//! - obligations: surrendered and offset are what the units say, and not more than is due (INV-5);
+//! - money: the funds of all accounts are what was deposited less what was withdrawn (INV-4).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::fault::Fault;
+use crate::state::{
+    Account, FundOrder, Obligation, Overlay, RangeEnd, Record, State, StatusKind, Supply, Table,
+    UnitPlace, UnitRange, UnitStatus, keys,
+};
+use crate::types::{AccountId, Instrument, SerialRange, Tonnes, Vintage};
+
+/// Something that must never be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+pub enum Violation {
+    /// Units are missing between two ranges, or before the first, or after the last.
+    #[error("{instrument}: serial {number} belongs to nobody")]
+    SerialLost {
+        /// The instrument.
+        instrument: Instrument,
+        /// First serial without holder.
+        number: u64,
+    },
+    /// A unit stands in two ranges, or beyond what was issued.
+    #[error("{instrument}: serial {number} stands twice or was never issued")]
+    SerialDoubled {
+        /// The instrument.
+        instrument: Instrument,
+        /// The serial.
+        number: u64,
+    },
+    /// Two neighbouring ranges in one place were not merged.
+    #[error("{instrument}: the ranges on both sides of serial {number} are in one place")]
+    RangeNotMerged {
+        /// The instrument.
+        instrument: Instrument,
+        /// First serial of the second range.
+        number: u64,
+    },
+    /// A supply is not the sum of the ranges.
+    #[error("{instrument}: the supply counts {counted} t as {status}, the ranges {found} t")]
+    SupplyWrong {
+        /// The instrument.
+        instrument: Instrument,
+        /// Status kind.
+        status: String,
+        /// Tonnes in the supply record.
+        counted: Tonnes,
+        /// Tonnes in ranges.
+        found: Tonnes,
+    },
+    /// Account totals are not the sums of the ranges.
+    #[error("{account}: counts {counted} t of {instrument} as {status}, its ranges {found} t")]
+    TotalWrong {
+        /// The account.
+        account: AccountId,
+        /// The instrument.
+        instrument: Instrument,
+        /// Status kind.
+        status: String,
+        /// Tonnes in the account record.
+        counted: Tonnes,
+        /// Tonnes in ranges.
+        found: Tonnes,
+    },
+    /// The index by holder is not the ranges.
+    #[error("{range}: the index by holder does not mirror the range of {account}")]
+    IndexWrong {
+        /// The holder.
+        account: AccountId,
+        /// The range.
+        range: SerialRange,
+    },
+    /// An obligation does not say what the units say.
+    #[error("{account}, {year}: the obligation counts {counted} t {what}, the units {found} t")]
+    ObligationWrong {
+        /// The account.
+        account: AccountId,
+        /// Compliance year.
+        year: Vintage,
+        /// `surrendered` or `offset`.
+        what: &'static str,
+        /// Tonnes in the obligation.
+        counted: Tonnes,
+        /// Tonnes in units.
+        found: Tonnes,
+    },
+    /// More was surrendered and offset than is due.
+    #[error("{account}, {year}: {settled} t were surrendered or offset, {due} t are due")]
+    ObligationExceeded {
+        /// The account.
+        account: AccountId,
+        /// Compliance year.
+        year: Vintage,
+        /// Surrendered and offset.
+        settled: Tonnes,
+        /// Due.
+        due: Tonnes,
+    },
+    /// Money appeared or vanished.
+    #[error("all accounts together hold {found} fen, {counted} fen were deposited net")]
+    MoneyWrong {
+        /// Deposits less withdrawals, in fen.
+        counted: i128,
+        /// Sum of all funds, in fen.
+        found: i128,
+    },
+    /// The state cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+type Totals = BTreeMap<(AccountId, Instrument, StatusKind), Tonnes>;
+type Settled = BTreeMap<(AccountId, Vintage, bool), Tonnes>;
+
+/// What the ranges say, summed up.
+#[derive(Default)]
+struct Units {
+    totals: Totals,
+    settled: Settled,
+    issued: BTreeMap<Instrument, u64>,
+    ranges: u64,
+}
+
+/// Everything that is wrong with a state; empty when all invariants hold.
+pub fn check(state: &State) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    if let Err(fault) = check_all(&state.view(), &mut violations) {
+        violations.push(Violation::Unreadable(fault.to_string()));
+    }
+    violations
+}
+
+fn check_all(state: &Overlay<'_>, violations: &mut Vec<Violation>) -> Result<(), Fault> {
+    let units = check_ranges(state, violations)?;
+    check_supplies(state, &units, violations)?;
+    check_accounts(state, &units, violations)?;
+    check_obligations(state, &units, violations)
+}
+
+/// Walks all ranges: coverage, merging, the index, and sums.
+fn check_ranges(state: &Overlay<'_>, violations: &mut Vec<Violation>) -> Result<Units, Fault> {
+    let mut units = Units::default();
+    let mut before: Option<(SerialRange, UnitPlace)> = None;
+    for found in all::<UnitRange>(state) {
+        let (key, record) = found?;
+        let instrument = keys::instrument_of(&key)
+            .ok_or_else(|| corrupt(&key, "the key names no instrument"))?;
+        let range = crate::state::range_of_key(instrument, &key, record.end)?;
+        let place = record.place;
+        let previous = before.filter(|(previous, _)| previous.instrument() == instrument);
+        let next = previous.map_or(1, |(previous, _)| previous.end());
+        if range.start() > next {
+            violations.push(Violation::SerialLost { instrument, number: next });
+        } else if range.start() < next {
+            violations.push(Violation::SerialDoubled { instrument, number: range.start() });
+        } else if previous.is_some_and(|(_, other)| other == place) {
+            violations.push(Violation::RangeNotMerged { instrument, number: range.start() });
+        }
+        check_index(state, range, place, violations)?;
+        units.count(range, place);
+        before = Some((range, place));
+    }
+    let indexed = all::<RangeEnd>(state).count();
+    if u64::try_from(indexed) != Ok(units.ranges) {
+        let what = format!("the index by holder has {indexed} ranges of {}", units.ranges);
+        violations.push(Violation::Unreadable(what));
+    }
+    Ok(units)
+}
+
+impl Units {
+    fn count(&mut self, range: SerialRange, place: UnitPlace) {
+        let tonnes = range.tonnes();
+        let instrument = range.instrument();
+        add(&mut self.totals, (place.holder, instrument, place.status.kind()), tonnes);
+        match place.status {
+            UnitStatus::Surrendered { year } => {
+                add(&mut self.settled, (place.holder, year, false), tonnes);
+            }
+            UnitStatus::Offset { year } => {
+                add(&mut self.settled, (place.holder, year, true), tonnes);
+            }
+            _ => {}
+        }
+        let issued = self.issued.entry(instrument).or_insert(0);
+        *issued = range.last().max(*issued);
+        self.ranges = self.ranges.saturating_add(1);
+    }
+}
+
+fn check_index(
+    state: &Overlay<'_>,
+    range: SerialRange,
+    place: UnitPlace,
+    violations: &mut Vec<Violation>,
+) -> Result<(), Fault> {
+    let status = place.status.kind().tag();
+    let key = keys::unit_by_holder(place.holder, status, &range.instrument(), range.start());
+    let indexed: Option<RangeEnd> = state.get(&key)?;
+    if indexed.map(|entry| entry.end) != Some(range.end()) {
+        violations.push(Violation::IndexWrong { account: place.holder, range });
+    }
+    Ok(())
+}
+
+fn check_supplies(
+    state: &Overlay<'_>,
+    units: &Units,
+    violations: &mut Vec<Violation>,
+) -> Result<(), Fault> {
+    let mut found: BTreeMap<(Instrument, StatusKind), Tonnes> = BTreeMap::new();
+    for ((_, instrument, status), tonnes) in &units.totals {
+        add(&mut found, (*instrument, *status), *tonnes);
+    }
+    for entry in all::<Supply>(state) {
+        let (key, supply) = entry?;
+        let instrument = keys::instrument_of(&key)
+            .ok_or_else(|| corrupt(&key, "the key names no instrument"))?;
+        let last = units.issued.get(&instrument).copied().unwrap_or(0);
+        if last < supply.issued.get() {
+            let number = last.saturating_add(1);
+            violations.push(Violation::SerialLost { instrument, number });
+        } else if last > supply.issued.get() {
+            violations.push(Violation::SerialDoubled { instrument, number: last });
+        }
+        for status in StatusKind::ALL {
+            let counted = supply.totals.get(&status).copied().unwrap_or(Tonnes::ZERO);
+            let found = found.remove(&(instrument, status)).unwrap_or(Tonnes::ZERO);
+            if counted != found {
+                let status = format!("{status:?}");
+                violations.push(Violation::SupplyWrong { instrument, status, counted, found });
+            }
+        }
+    }
+    for ((instrument, status), found) in found {
+        let (status, counted) = (format!("{status:?}"), Tonnes::ZERO);
+        violations.push(Violation::SupplyWrong { instrument, status, counted, found });
+    }
+    Ok(())
+}
+
+fn check_accounts(
+    state: &Overlay<'_>,
+    units: &Units,
+    violations: &mut Vec<Violation>,
+) -> Result<(), Fault> {
+    let mut expected = units.totals.clone();
+    let mut money = 0i128;
+    for entry in all::<Account>(state) {
+        let (key, account) = entry?;
+        let id = key
+            .last_chunk::<8>()
+            .and_then(|bytes| AccountId::from_key(*bytes).ok())
+            .ok_or_else(|| corrupt(&key, "the key names no account"))?;
+        for fen in [account.funds.free, account.funds.locked] {
+            money = money.saturating_add(i128::from(fen.get()));
+        }
+        for ((instrument, status), counted) in account.totals {
+            let found = expected.remove(&(id, instrument, status)).unwrap_or(Tonnes::ZERO);
+            if counted != found {
+                violations.push(total_wrong(id, instrument, status, counted, found));
+            }
+        }
+    }
+    for ((id, instrument, status), found) in expected {
+        violations.push(total_wrong(id, instrument, status, Tonnes::ZERO, found));
+    }
+    let mut counted = 0i128;
+    for entry in all::<FundOrder>(state) {
+        let (_, order) = entry?;
+        let amount = i128::from(order.amount.get());
+        counted = if order.deposit {
+            counted.saturating_add(amount)
+        } else {
+            counted.saturating_sub(amount)
+        };
+    }
+    if counted != money {
+        violations.push(Violation::MoneyWrong { counted, found: money });
+    }
+    Ok(())
+}
+
+fn total_wrong(
+    account: AccountId,
+    instrument: Instrument,
+    status: StatusKind,
+    counted: Tonnes,
+    found: Tonnes,
+) -> Violation {
+    Violation::TotalWrong { account, instrument, status: format!("{status:?}"), counted, found }
+}
+
+fn check_obligations(
+    state: &Overlay<'_>,
+    units: &Units,
+    violations: &mut Vec<Violation>,
+) -> Result<(), Fault> {
+    let mut settled = units.settled.clone();
+    for entry in all::<Obligation>(state) {
+        let (key, obligation) = entry?;
+        let (account, year) = keys::obligation_of(&key)
+            .ok_or_else(|| corrupt(&key, "the key names no obligation"))?;
+        let sides = [("surrendered", obligation.surrendered), ("offset", obligation.offset)];
+        for ((what, counted), is_offset) in sides.into_iter().zip([false, true]) {
+            let found = settled.remove(&(account, year, is_offset)).unwrap_or(Tonnes::ZERO);
+            if counted != found {
+                violations.push(Violation::ObligationWrong { account, year, what, counted, found });
+            }
+        }
+        let sum = obligation.surrendered.try_add(obligation.offset);
+        let sum = sum.unwrap_or(Tonnes::new(u64::MAX));
+        if sum > obligation.due {
+            let due = obligation.due;
+            violations.push(Violation::ObligationExceeded { account, year, settled: sum, due });
+        }
+    }
+    for ((account, year, is_offset), found) in settled {
+        let what = if is_offset { "offset" } else { "surrendered" };
+        let counted = Tonnes::ZERO;
+        violations.push(Violation::ObligationWrong { account, year, what, counted, found });
+    }
+    Ok(())
+}
+
+/// All records of a table, in the order of their keys.
+fn all<'s, R: Record + 's>(
+    state: &'s Overlay<'_>,
+) -> impl Iterator<Item = Result<(Vec<u8>, R), Fault>> + 's {
+    let prefix = keys::table_prefix(R::TABLE);
+    state.base().scan_table(prefix)
+}
+
+fn add<K: Ord>(totals: &mut BTreeMap<K, Tonnes>, key: K, tonnes: Tonnes) {
+    let total = totals.entry(key).or_insert(Tonnes::ZERO);
+    *total = total.try_add(tonnes).unwrap_or(Tonnes::new(u64::MAX));
+}
+
+fn corrupt(key: &[u8], reason: &str) -> Fault {
+    Fault::CorruptRecord { key: hex::encode(key), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec;
+    use crate::genesis::{ClockRule, Genesis, GenesisAccount};
+    use crate::log::LogFrontier;
+    use crate::state::{StoredRecord, UnitPlace};
+    use crate::types::*;
+
+    /// A state with one account that holds units 1 to 100, of which 40 were surrendered.
+    fn sound_state() -> State {
+        let person = |byte, right| Representative { key: PublicKey::new([byte; 32]), right };
+        let key = |byte: u8| PublicKey::new([byte; 32]);
+        let genesis = Genesis {
+            network: "test".to_owned(),
+            time: BlockTime::from_millis(1),
+            business_date: "2021-12-31".parse().unwrap(),
+            clock: ClockRule::ByOrder,
+            block_interval_millis: 0,
+            validators: vec![crate::block::Validator {
+                name: "a".to_owned(),
+                consensus_key: key(1),
+                cosigner_key: key(2),
+                power: 1,
+            }],
+            accounts: vec![GenesisAccount {
+                role: Role::KeyEmittingEntity,
+                name: "entity".to_owned(),
+                credit_code: None,
+                province: None,
+                representatives: vec![person(7, Right::InitiateAndApprove)],
+                thresholds: Thresholds::uniform(1),
+            }],
+            parameters: vec![],
+        };
+        let mut state = genesis.state().unwrap();
+        let update = {
+            let mut overlay = Overlay::new(&state);
+            overlay.with_tables(Table::ALL, write_units).unwrap();
+            state.prepare(overlay.into_writes()).unwrap()
+        };
+        state.apply(update).unwrap();
+        state
+    }
+
+    fn write_units(overlay: &mut Overlay<'_>) -> Result<(), crate::rules::Abort> {
+        let holder = AccountId::new(Role::KeyEmittingEntity, 1).unwrap();
+        let year = Vintage::CYCLE_2019_2020;
+        let free = UnitPlace { holder, status: UnitStatus::Free };
+        let surrendered = UnitPlace { holder, status: UnitStatus::Surrendered { year } };
+        let range = overlay.issue_units(Instrument::Cea(year), Tonnes::new(100), free)?;
+        let (front, _) = range.split_at(41).unwrap();
+        overlay.move_units(front, free, surrendered)?;
+        let obligation = Obligation {
+            verified: Tonnes::new(50),
+            due: Tonnes::new(50),
+            surrendered: Tonnes::new(40),
+            offset: Tonnes::ZERO,
+            recorded_by: holder,
+            report: Digest::new([0; 32]),
+            completed_on: None,
+        };
+        overlay.put(keys::obligation(holder, year), &obligation)?;
+        overlay.deposit(holder, Fen::new(5))?;
+        let order = FundOrder { account: holder, amount: Fen::new(5), deposit: true };
+        overlay.put(keys::fund_order(&Digest::new([3; 32])), &order)?;
+        Ok(())
+    }
+
+    /// The state with one record changed behind the ledger's back.
+    fn damaged<R: Record>(table: Table, position: usize, damage: impl FnOnce(&mut R)) -> State {
+        let state = sound_state();
+        let mut records: BTreeMap<Vec<u8>, StoredRecord> =
+            state.records().map(|(key, record)| (key.to_vec(), record.clone())).collect();
+        let (_, record) = records
+            .iter_mut()
+            .filter(|(key, _)| Table::of(key) == Some(table))
+            .nth(position)
+            .unwrap();
+        let mut value: R = codec::decode(&record.value).unwrap();
+        damage(&mut value);
+        record.value = codec::encode(&value);
+        State::rebuild(records, LogFrontier::new(), state.tip).unwrap()
+    }
+
+    #[test]
+    fn a_sound_state_has_no_violation() {
+        assert_eq!(check(&sound_state()), vec![]);
+    }
+
+    #[test]
+    fn lost_and_doubled_serials_are_found() {
+        let lost = damaged::<UnitRange>(Table::Units, 0, |range| range.end = 40);
+        assert!(check(&lost).iter().any(|v| matches!(v, Violation::SerialLost { number: 40, .. })));
+        let doubled = damaged::<UnitRange>(Table::Units, 0, |range| range.end = 50);
+        let violations = check(&doubled);
+        assert!(
+            violations.iter().any(|v| matches!(v, Violation::SerialDoubled { number: 41, .. }))
+        );
+        assert!(violations.iter().any(|v| matches!(v, Violation::IndexWrong { .. })));
+        let beyond = damaged::<UnitRange>(Table::Units, 1, |range| range.end = 200);
+        let violations = check(&beyond);
+        assert!(violations.iter().any(|v| matches!(v, Violation::SerialDoubled { .. })));
+    }
+
+    #[test]
+    fn unmerged_neighbours_are_found() {
+        let state = damaged::<UnitRange>(Table::Units, 0, |range| {
+            range.place.status = UnitStatus::Free;
+        });
+        let violations = check(&state);
+        assert!(
+            violations.iter().any(|v| matches!(v, Violation::RangeNotMerged { number: 41, .. }))
+        );
+        assert!(violations.iter().any(|v| matches!(v, Violation::ObligationWrong { .. })));
+    }
+
+    #[test]
+    fn wrong_totals_supplies_and_obligations_are_found() {
+        let state = damaged::<Account>(Table::Accounts, 0, |account| {
+            for total in account.totals.values_mut() {
+                *total = Tonnes::new(1);
+            }
+        });
+        assert!(check(&state).iter().any(|v| matches!(v, Violation::TotalWrong { .. })));
+        let state = damaged::<Supply>(Table::Supplies, 0, |supply| supply.totals.clear());
+        assert!(check(&state).iter().any(|v| matches!(v, Violation::SupplyWrong { .. })));
+        let state = damaged::<Obligation>(Table::Obligations, 0, |obligation| {
+            obligation.due = Tonnes::new(39);
+        });
+        assert!(check(&state).iter().any(|v| matches!(v, Violation::ObligationExceeded { .. })));
+    }
+
+    #[test]
+    fn money_from_nowhere_is_found() {
+        let state = damaged::<Account>(Table::Accounts, 0, |account| {
+            account.funds.free = Fen::new(6);
+        });
+        let wrong = Violation::MoneyWrong { counted: 5, found: 6 };
+        assert_eq!(check(&state), vec![wrong]);
+    }
+}

@@ -147,6 +147,18 @@ impl State {
         self.records.range::<[u8], _>(range).map(|(key, r)| (key.as_slice(), r.value.as_slice()))
     }
 
+    /// All records of a table, or of a part of it, in the order of their keys.
+    pub fn scan_table<R: Record>(
+        &self,
+        prefix: Key,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, R), Fault>> + '_ {
+        let from = prefix.as_bytes().to_vec();
+        self.records
+            .range(from..)
+            .take_while(move |(key, _)| key.starts_with(prefix.as_bytes()))
+            .map(|(key, record)| Ok((key.clone(), super::overlay::decode(key, &record.value)?)))
+    }
+
     /// A read-only view with the typed accessors of the overlay.
     pub fn view(&self) -> Overlay<'_> {
         Overlay::new(self)

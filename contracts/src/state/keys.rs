@@ -118,6 +118,30 @@ pub(crate) const fn from_bytes(bytes: Vec<u8>) -> Key {
     Key(bytes)
 }
 
+/// The instrument in a key of the tables of units or supplies.
+pub fn instrument_of(key: &[u8]) -> Option<Instrument> {
+    let rest = key.get(1..)?;
+    let vintage = |bytes: Option<&[u8]>| {
+        let bytes: [u8; 2] = bytes?.try_into().ok()?;
+        Vintage::new(u16::from_be_bytes(bytes)).ok()
+    };
+    match rest.first()? {
+        0 => Some(Instrument::Cea(vintage(rest.get(1..3))?)),
+        1 => {
+            let project = ProjectCode::new(rest.get(1..8)?.try_into().ok()?).ok()?;
+            Some(Instrument::Ccer(project, vintage(rest.get(8..10))?))
+        }
+        _ => None,
+    }
+}
+
+/// The account and the compliance year in a key of an obligation.
+pub fn obligation_of(key: &[u8]) -> Option<(AccountId, Vintage)> {
+    let account = AccountId::from_key(key.get(1..9)?.try_into().ok()?).ok()?;
+    let year = u16::from_be_bytes(key.get(9..11)?.try_into().ok()?);
+    Some((account, Vintage::new(year).ok()?))
+}
+
 /// Prefix of all records of a table.
 pub fn table_prefix(table: Table) -> Key {
     Key::build(table, &[])

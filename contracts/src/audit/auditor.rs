@@ -1,0 +1,327 @@
+//! The sequential part of the audit: certificates, rules, roots, invariants.
+
+use serde::Serialize;
+
+use super::{HistoryRecord, PreparedBlock};
+use crate::block::{
+    BlockError, BlockFormatError, CertificateError, ExecutedBlock, commit_block, execute_block,
+};
+use crate::codec::{self, CodecError};
+use crate::fault::Fault;
+use crate::genesis::{ClockRule, Genesis, GenesisError};
+use crate::invariants::{self, Violation};
+use crate::state::State;
+use crate::tx::EnvelopeError;
+use crate::types::{BlockId, ChainId, Height, LogRoot, StateRoot};
+
+/// What the audit found wrong; every variant names the place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The genesis document starts no ledger.
+    #[error("genesis: {0}")]
+    Genesis(#[from] GenesisError),
+    /// A block does not decode or its body is not its header's.
+    #[error("block {height}: {error}")]
+    Block {
+        /// Height.
+        height: Height,
+        /// Why.
+        error: BlockFormatError,
+    },
+    /// Blocks do not follow each other.
+    #[error("block {expected} is missing: block {found} stands in its place")]
+    Gap {
+        /// Height that should follow.
+        expected: Height,
+        /// Height that stands there.
+        found: Height,
+    },
+    /// A certificate does not decode.
+    #[error("block {height}: its certificate does not decode: {error}")]
+    CertificateBytes {
+        /// Height.
+        height: Height,
+        /// Why.
+        error: CodecError,
+    },
+    /// A certificate proves nothing.
+    #[error("block {height}: {error}")]
+    Certificate {
+        /// Height.
+        height: Height,
+        /// Why.
+        error: CertificateError,
+    },
+    /// A transaction may not stand in its block.
+    #[error("block {height}, transaction {index}: {error}")]
+    Envelope {
+        /// Height.
+        height: Height,
+        /// Position, from 0.
+        index: usize,
+        /// Why.
+        error: EnvelopeError,
+    },
+    /// Execution disagrees with the block.
+    #[error("block {height}: {error}")]
+    Execution {
+        /// Height.
+        height: Height,
+        /// Why.
+        error: BlockError,
+    },
+    /// A stored receipt or event record is not what execution gives.
+    #[error("block {height}, transaction {index}: the stored {what} is not what execution gives")]
+    StoredOutcome {
+        /// Height.
+        height: Height,
+        /// Position, from 0.
+        index: usize,
+        /// `receipt` or `event record`.
+        what: &'static str,
+    },
+    /// Receipts or event records are missing or too many.
+    #[error("block {height}: {found} {what}s are stored, {expected} transactions were ordered")]
+    OutcomeCount {
+        /// Height.
+        height: Height,
+        /// `receipt` or `event record`.
+        what: &'static str,
+        /// How many are stored.
+        found: usize,
+        /// How many transactions there are.
+        expected: usize,
+    },
+    /// Invariants do not hold.
+    #[error("after block {height}: {violation}")]
+    Invariant {
+        /// Height.
+        height: Height,
+        /// The first violation.
+        violation: Violation,
+    },
+    /// A stored record is not what execution gives.
+    #[error("record {key} of table {table}: {problem}")]
+    Record {
+        /// Key in hexadecimal.
+        key: String,
+        /// Name of the table.
+        table: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The history ends elsewhere.
+    #[error("the history says that it ends at block {said}, its last block is {found}")]
+    End {
+        /// Height named at the end.
+        said: Height,
+        /// Height of the last block.
+        found: Height,
+    },
+    /// The program or its memory is broken.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// What was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditReport {
+    /// The ledger.
+    pub chain_id: ChainId,
+    /// Name of the network.
+    pub network: String,
+    /// Whether business dates follow the clock or were set by order.
+    pub clock: ClockRule,
+    /// Last block.
+    pub height: Height,
+    /// Its identifier.
+    pub block_id: BlockId,
+    /// State root after it.
+    pub state_root: StateRoot,
+    /// Entries of the log.
+    pub log_size: u64,
+    /// Root over all of them.
+    pub log_root: LogRoot,
+    /// Transactions executed again.
+    pub transactions: u64,
+    /// Of them accepted.
+    pub accepted: u64,
+    /// Signatures of transactions verified.
+    pub signatures: u64,
+    /// Certificates verified.
+    pub certificates: u64,
+    /// Records of the state.
+    pub records: u64,
+}
+
+/// How often all invariants are checked over the whole state, besides the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvariantSchedule {
+    /// Every so many blocks; 0 for only at the end.
+    pub every_blocks: u64,
+}
+
+/// Replays a history block by block.
+#[derive(Debug)]
+pub struct Auditor {
+    state: State,
+    schedule: InvariantSchedule,
+    report: AuditReport,
+}
+
+impl Auditor {
+    /// Starts from genesis.
+    pub fn new(genesis: &Genesis, schedule: InvariantSchedule) -> Result<Self, AuditError> {
+        let state = genesis.state()?;
+        let report = AuditReport {
+            chain_id: state.tip.chain_id,
+            network: genesis.network.clone(),
+            clock: genesis.clock,
+            height: state.tip.height,
+            block_id: state.tip.block_id,
+            state_root: state.root(),
+            log_size: 0,
+            log_root: state.log.root(),
+            transactions: 0,
+            accepted: 0,
+            signatures: 0,
+            certificates: 0,
+            records: 0,
+        };
+        Ok(Self { state, schedule, report })
+    }
+
+    /// Checks the next block: place, certificate, rules, roots, stored outcomes, invariants.
+    pub fn check_block(&mut self, prepared: PreparedBlock) -> Result<(), AuditError> {
+        let header = &prepared.block.header;
+        let height = self.state.tip.height.next();
+        if header.height != height {
+            return Err(AuditError::Gap { expected: height, found: header.height });
+        }
+        let validators = self.state.validators()?;
+        prepared
+            .certificate
+            .verify(self.state.tip.chain_id, header.id(), &validators)
+            .map_err(|error| AuditError::Certificate { height, error })?;
+        if prepared.certificate.height != height {
+            let (expected, found) = (height, prepared.certificate.height);
+            return Err(AuditError::Gap { expected, found });
+        }
+        let executed = execute_block(&self.state, header, &prepared.transactions)
+            .map_err(|error| AuditError::Execution { height, error })?;
+        compare_outcomes(height, &prepared, &executed)?;
+        self.count(&prepared, &executed);
+        commit_block(&mut self.state, executed)?;
+        if self.schedule.every_blocks > 0 && height.get().is_multiple_of(self.schedule.every_blocks)
+        {
+            self.check_invariants()?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, prepared: &PreparedBlock, executed: &ExecutedBlock) {
+        let report = &mut self.report;
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let accepted =
+            executed.outcomes.iter().filter(|outcome| outcome.receipt.outcome.is_accepted());
+        report.transactions = report.transactions.saturating_add(count(executed.outcomes.len()));
+        report.accepted = report.accepted.saturating_add(count(accepted.count()));
+        report.signatures = report.signatures.saturating_add(prepared.signatures);
+        report.certificates = report.certificates.saturating_add(1);
+    }
+
+    /// Checks all invariants over the whole state.
+    pub fn check_invariants(&self) -> Result<(), AuditError> {
+        let height = self.state.tip.height;
+        match invariants::check(&self.state).into_iter().next() {
+            Some(violation) => Err(AuditError::Invariant { height, violation }),
+            None => Ok(()),
+        }
+    }
+
+    /// Holds stored records, given in the order of their keys, against the state.
+    pub fn compare_records(
+        &self,
+        stored: impl IntoIterator<Item = HistoryRecord>,
+    ) -> Result<(), AuditError> {
+        let mut expected = self.state.records();
+        for record in stored {
+            let Some((key, own)) = expected.next() else {
+                return Err(record_error(&record.key, "it does not belong to the state"));
+            };
+            if key < record.key.as_slice() {
+                return Err(record_error(key, "it is missing from the stored state"));
+            }
+            if key > record.key.as_slice() {
+                return Err(record_error(&record.key, "it does not belong to the state"));
+            }
+            if own.value != record.value {
+                return Err(record_error(key, "the stored value is not what execution gives"));
+            }
+            if own.slot.map(crate::tree::Slot::get) != record.slot {
+                return Err(record_error(key, "it is stored with another slot"));
+            }
+        }
+        match expected.next() {
+            Some((key, _)) => Err(record_error(key, "it is missing from the stored state")),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a history that names another end.
+    pub fn check_end(&self, said: Height) -> Result<(), AuditError> {
+        let found = self.state.tip.height;
+        if said == found { Ok(()) } else { Err(AuditError::End { said, found }) }
+    }
+
+    /// The state after the last block.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Checks all invariants once more and says what was checked.
+    pub fn finish(self) -> Result<(AuditReport, State), AuditError> {
+        self.check_invariants()?;
+        let state = self.state;
+        let report = AuditReport {
+            height: state.tip.height,
+            block_id: state.tip.block_id,
+            state_root: state.root(),
+            log_size: state.log.size(),
+            log_root: state.log.root(),
+            records: u64::try_from(state.records().count()).unwrap_or(u64::MAX),
+            ..self.report
+        };
+        Ok((report, state))
+    }
+}
+
+fn record_error(key: &[u8], problem: &'static str) -> AuditError {
+    let table = crate::state::Table::of(key).map_or("unknown", crate::state::Table::name);
+    AuditError::Record { key: hex::encode(key), table, problem }
+}
+
+fn compare_outcomes(
+    height: Height,
+    prepared: &PreparedBlock,
+    executed: &ExecutedBlock,
+) -> Result<(), AuditError> {
+    let expected = executed.outcomes.len();
+    let counts = [("receipt", prepared.receipts.len()), ("event record", prepared.events.len())];
+    for (what, found) in counts {
+        if found != expected {
+            return Err(AuditError::OutcomeCount { height, what, found, expected });
+        }
+    }
+    let stored = prepared.receipts.iter().zip(&prepared.events);
+    for (index, (outcome, (receipt, events))) in executed.outcomes.iter().zip(stored).enumerate() {
+        if codec::encode(&outcome.receipt) != *receipt {
+            return Err(AuditError::StoredOutcome { height, index, what: "receipt" });
+        }
+        let own = outcome.events.as_ref().map(codec::encode).unwrap_or_default();
+        if own != *events {
+            return Err(AuditError::StoredOutcome { height, index, what: "event record" });
+        }
+    }
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 mod commit;
 mod funds;
+mod key_parts;
 pub mod keys;
 mod overlay;
 mod parameters;
@@ -9,6 +10,7 @@ mod records;
 mod units;
 
 pub use commit::*;
+pub use key_parts::*;
 pub use keys::{Key, Table};
 pub use overlay::*;
 pub use parameters::*;

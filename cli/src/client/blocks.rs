@@ -1,0 +1,115 @@
+//! Asking for the signed history and for proofs from its log.
+
+use cets_api::blocks_client::BlocksClient;
+use cets_api::operations_client::OperationsClient;
+use cets_api::{
+    BlockResponse, GetBlockRequest, GetGenesisRequest, GetStatusRequest, LogProofRequest,
+    NodeStatus, StreamBlocksRequest,
+};
+use cets_contracts::block::{Block, Certificate, Header, Receipt};
+use cets_contracts::genesis::Genesis;
+use cets_contracts::types::{Height, LogIndex};
+use tonic::transport::Channel;
+
+use super::Node;
+use crate::error::CliError;
+
+/// A block as the history holds it.
+#[derive(Clone, Debug)]
+pub struct CertifiedBlock {
+    /// Header and transactions.
+    pub block: Block,
+    /// Who decided it.
+    pub certificate: Certificate,
+    /// The answers to its transactions.
+    pub receipts: Vec<Receipt>,
+    /// Index of its first entry in the log.
+    pub first_log_index: LogIndex,
+}
+
+/// An entry of the log with what proves that it is there.
+#[derive(Clone, Debug)]
+pub struct ProvenEntry {
+    /// Canonical bytes of the entry.
+    pub entry: Vec<u8>,
+    /// Its index.
+    pub log_index: LogIndex,
+    /// Size of the log that the path leads to.
+    pub log_size: u64,
+    /// Sibling hashes from the leaf to the root.
+    pub path: Vec<[u8; 32]>,
+    /// Header with that root.
+    pub header: Header,
+    /// Certificate of the header.
+    pub certificate: Certificate,
+}
+
+impl Node {
+    fn blocks(&self) -> BlocksClient<Channel> {
+        BlocksClient::new(self.channel()).max_decoding_message_size(super::ANSWER_BYTES_MAX)
+    }
+
+    /// How the node is now.
+    pub fn status_now(&self) -> Result<NodeStatus, CliError> {
+        self.wait(OperationsClient::new(self.channel()).get_status(GetStatusRequest {}))
+    }
+
+    /// A block; the newest without a height.
+    pub fn block(&self, height: Option<Height>) -> Result<CertifiedBlock, CliError> {
+        let request = GetBlockRequest { height: height.map_or(0, Height::get) };
+        let answer = self.wait(self.blocks().get_block(request))?;
+        self.certified(&answer)
+    }
+
+    /// The genesis document.
+    pub fn genesis(&self) -> Result<Genesis, CliError> {
+        let answer = self.wait(self.blocks().get_genesis(GetGenesisRequest {}))?;
+        serde_json::from_str(&answer.genesis).map_err(|_| self.nonsense("genesis document"))
+    }
+
+    /// Blocks in order, as the node sends them.
+    pub fn stream_blocks(
+        &self,
+        from: Height,
+        to: Height,
+    ) -> Result<tonic::Streaming<BlockResponse>, CliError> {
+        let request =
+            StreamBlocksRequest { from_height: from.get(), to_height: to.get(), follow: false };
+        self.wait(self.blocks().stream_blocks(request))
+    }
+
+    /// The next block of a stream.
+    pub fn next_block(
+        &self,
+        stream: &mut tonic::Streaming<BlockResponse>,
+    ) -> Result<Option<BlockResponse>, CliError> {
+        self.block_on(stream.message())
+            .map_err(|status| super::status_failure(self.address(), &status))
+    }
+
+    /// An entry with its proof against the newest header.
+    pub fn log_proof(&self, log_index: LogIndex) -> Result<ProvenEntry, CliError> {
+        let request = LogProofRequest { log_index, log_size: 0 };
+        let answer = self.wait(self.blocks().get_log_proof(request))?;
+        let path: Result<Vec<[u8; 32]>, _> =
+            answer.path.iter().map(|hash| hash.as_slice().try_into()).collect();
+        Ok(ProvenEntry {
+            path: path.map_err(|_| self.nonsense("log proof"))?,
+            header: self.decode("header", &answer.header)?,
+            certificate: self.decode("certificate", &answer.certificate)?,
+            entry: answer.entry,
+            log_index: answer.log_index,
+            log_size: answer.log_size,
+        })
+    }
+
+    fn certified(&self, answer: &BlockResponse) -> Result<CertifiedBlock, CliError> {
+        let receipts = answer.receipts.iter().map(|bytes| self.decode("receipt", bytes));
+        Ok(CertifiedBlock {
+            block: Block::decode(&answer.block).map_err(|_| self.nonsense("block"))?,
+            certificate: self.decode("certificate", &answer.certificate)?,
+            receipts: receipts.collect::<Result<_, _>>()?,
+            first_log_index: answer.first_log_index,
+        })
+    }
+}

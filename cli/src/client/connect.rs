@@ -1,0 +1,209 @@
+//! Connecting to the first node that answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cets_api::operations_client::OperationsClient;
+use cets_api::{GetStatusRequest, NodeStatus};
+use cets_contracts::types::ChainId;
+use tokio::runtime::Runtime;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+use super::status_failure;
+use crate::config::Context;
+use crate::error::{CliError, ErrorKind};
+use crate::session::Session;
+use crate::text;
+
+/// Longest wait for a connection to one node.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Largest answer of a node in bytes: a block with its certificate and receipts fits.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A connection to a node, used from ordinary code.
+#[derive(Clone)]
+pub struct Node {
+    runtime: Arc<Runtime>,
+    channel: Channel,
+    address: String,
+    status: NodeStatus,
+}
+
+impl Node {
+    /// Connects to the first node of the session's context that answers, and refuses one of
+    /// another chain.
+    pub fn connect(session: &Session<'_>) -> Result<Self, CliError> {
+        let context = session.context();
+        if context.nodes.is_empty() {
+            return Err(CliError::user(text!(
+                "no address of a node is known",
+                "没有可用的节点地址"
+            ))
+            .hint(text!(
+                "give --node http://HOST:PORT, or `cets context set NAME --node http://HOST:PORT`",
+                "请使用 --node http://主机:端口，或 `cets context set 名称 --node http://主机:端口`"
+            )));
+        }
+        let certificates = match &context.tls_ca {
+            Some(path) => {
+                let path = session.home().resolve(path);
+                Some(std::fs::read(&path).map_err(|error| CliError::file(&path, &error))?)
+            }
+            None => None,
+        };
+        let mut failure = None;
+        for address in &context.nodes {
+            match Self::connect_to(address, certificates.as_deref()) {
+                Ok(node) => return node.of_chain(context),
+                Err(error) if error.kind() == ErrorKind::Unreachable => failure = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let addresses = context.nodes.join(", ");
+        Err(failure.filter(|_| context.nodes.len() == 1).unwrap_or_else(|| {
+            CliError::new(
+                ErrorKind::Unreachable,
+                text!("none of the nodes answers: {addresses}", "所有节点均无应答：{addresses}"),
+            )
+            .fact("nodes", context.nodes.clone())
+        }))
+    }
+
+    /// Connects to one node and asks for its status.
+    pub fn connect_to(address: &str, certificates: Option<&[u8]>) -> Result<Self, CliError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::bug(text!("no runtime: {error}", "无法启动：{error}")))?;
+        let endpoint = endpoint(address, certificates)?;
+        let connected = runtime.block_on(async {
+            let channel = endpoint.connect().await.map_err(|error| unreachable(address, &error))?;
+            let mut client = OperationsClient::new(channel.clone());
+            let status = client.get_status(GetStatusRequest {}).await;
+            let status = status.map_err(|status| status_failure(address, &status))?.into_inner();
+            Ok::<_, CliError>((channel, status))
+        });
+        let (channel, status) = connected?;
+        Ok(Self { runtime: Arc::new(runtime), channel, address: address.to_owned(), status })
+    }
+
+    fn of_chain(self, context: &Context) -> Result<Self, CliError> {
+        let found = self.chain_id()?;
+        match context.chain {
+            Some(expected) if expected != found => {
+                let address = &self.address;
+                Err(CliError::user(text!(
+                    "node {address} is of chain {found}, the context names {expected}",
+                    "节点 {address} 属于链 {found}，而上下文指定的是 {expected}"
+                ))
+                .hint(text!("choose another node or another context", "请更换节点或上下文")))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Chain that the node says it is of.
+    pub fn chain_id(&self) -> Result<ChainId, CliError> {
+        self.status.chain_id.parse().map_err(|_| self.nonsense("chain id"))
+    }
+
+    /// What the node said about itself when the connection was made.
+    pub const fn status(&self) -> &NodeStatus {
+        &self.status
+    }
+
+    /// Where the node is.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(super) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(super) fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    ) -> Result<T, CliError> {
+        match self.runtime.block_on(answer) {
+            Ok(answer) => Ok(answer.into_inner()),
+            Err(status) => Err(status_failure(&self.address, &status)),
+        }
+    }
+
+    /// Waits for anything else that runs on this connection.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// The node sent something that is not what the interface says.
+    pub fn nonsense(&self, what: &str) -> CliError {
+        let address = &self.address;
+        CliError::new(
+            ErrorKind::Rejected,
+            text!(
+                "node {address} sent a {what} that cannot be read",
+                "节点 {address} 发来的 {what} 无法解读"
+            ),
+        )
+        .hint(text!(
+            "compare `cets --version` with the version in `cets status`",
+            "请对照 `cets --version` 与 `cets status` 所示版本"
+        ))
+    }
+
+    /// Decodes canonical bytes that the node sent.
+    pub fn decode<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        bytes: &[u8],
+    ) -> Result<T, CliError> {
+        cets_contracts::codec::decode(bytes).map_err(|_| self.nonsense(what))
+    }
+}
+
+fn endpoint(address: &str, certificates: Option<&[u8]>) -> Result<Endpoint, CliError> {
+    let url =
+        if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let wrong = || {
+        CliError::usage(text!("`{address}` is no address of a node", "`{address}` 不是节点地址"))
+            .hint(text!(
+                "write http://HOST:PORT or https://HOST:PORT",
+                "请写作 http://主机:端口 或 https://主机:端口"
+            ))
+    };
+    let endpoint = Endpoint::from_shared(url.clone()).map_err(|_| wrong())?;
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+    if !url.starts_with("https://") {
+        return Ok(endpoint);
+    }
+    let mut tls = ClientTlsConfig::new();
+    if let Some(certificates) = certificates {
+        tls = tls.ca_certificate(Certificate::from_pem(certificates));
+    }
+    endpoint.tls_config(tls).map_err(|error| {
+        CliError::user(text!(
+            "the TLS authority cannot be used: {error}",
+            "TLS 证书机构无法使用：{error}"
+        ))
+    })
+}
+
+fn unreachable(address: &str, error: &tonic::transport::Error) -> CliError {
+    let reason = root_cause(error);
+    CliError::new(
+        ErrorKind::Unreachable,
+        text!("node {address} does not answer: {reason}", "节点 {address} 无应答：{reason}"),
+    )
+    .hint(text!("is the node running, and is the address right?", "节点是否在运行？地址是否正确？"))
+    .fact("node", address)
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

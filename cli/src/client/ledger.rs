@@ -1,0 +1,294 @@
+//! Asking what the state says.
+
+use cets_api::ledger_client::LedgerClient;
+use cets_api::{
+    GetAccountRequest, Holding as WireHolding, ListAccountsRequest, ListHoldingsRequest,
+    ListObligationsRequest, ListParametersRequest, ListRecordsResponse, ListSettlementsRequest,
+    ListSuppliesRequest, ListTasksRequest, LookupSerialRequest, ProveRecordRequest,
+};
+use cets_contracts::block::{Certificate, Header};
+use cets_contracts::rules::UnitMovement;
+use cets_contracts::state::{
+    Account, Key, KeyParts, Obligation, ParameterName, ParameterVersion, Settlement, Supply, Task,
+    UnitPlace,
+};
+use cets_contracts::tree::StateProof;
+use cets_contracts::types::{
+    AccountId, BlockTime, BusinessDate, Height, Instrument, LogIndex, SerialRange, TaskId, TxId,
+    Vintage,
+};
+use tonic::transport::Channel;
+
+use super::Node;
+use crate::error::CliError;
+
+/// Records asked for per page.
+const PAGE_RECORDS: u32 = 1_000;
+
+/// Units in one place.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// The units.
+    pub range: SerialRange,
+    /// With whom and in which status.
+    pub place: UnitPlace,
+}
+
+/// One movement in the life of a unit.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// Index of the transaction's entry in the log.
+    pub log_index: LogIndex,
+    /// Block.
+    pub height: Height,
+    /// Time of the block.
+    pub block_time: BlockTime,
+    /// Transaction.
+    pub tx_id: TxId,
+    /// What moved.
+    pub movement: UnitMovement,
+}
+
+/// A record with all that proves it to somebody who knows the validators.
+#[derive(Clone, Debug)]
+pub struct ProvenRecord {
+    /// Canonical bytes of the value.
+    pub value: Vec<u8>,
+    /// Path to the state root.
+    pub proof: StateProof,
+    /// Header with that root.
+    pub header: Header,
+    /// Certificate of the header.
+    pub certificate: Certificate,
+}
+
+/// One version of a parameter.
+#[derive(Clone, Debug)]
+pub struct ParameterLine {
+    /// Number of the parameter.
+    pub tag: u16,
+    /// Compliance year; none for all.
+    pub year: Option<Vintage>,
+    /// First day.
+    pub valid_from: BusinessDate,
+    /// The version.
+    pub version: ParameterVersion,
+}
+
+impl ParameterLine {
+    /// The parameter, if this program knows it.
+    pub fn name(&self) -> Option<ParameterName> {
+        ParameterName::ALL.iter().find(|name| name.tag() == self.tag).copied()
+    }
+}
+
+impl Node {
+    fn ledger(&self) -> LedgerClient<Channel> {
+        LedgerClient::new(self.channel()).max_decoding_message_size(super::ANSWER_BYTES_MAX)
+    }
+
+    /// An account and the height of the answer.
+    pub fn account(&self, id: AccountId) -> Result<(Account, Height), CliError> {
+        let request = GetAccountRequest { account: id.to_string() };
+        let answer = self.wait(self.ledger().get_account(request))?;
+        Ok((self.decode("account", &answer.value)?, Height::new(answer.height)))
+    }
+
+    /// All accounts of a role, or of all roles.
+    pub fn accounts(&self, role: Option<&str>) -> Result<Vec<(AccountId, Account)>, CliError> {
+        let role = role.unwrap_or_default().to_owned();
+        self.all_records(
+            "account",
+            |page| {
+                let request =
+                    ListAccountsRequest { role: role.clone(), page_size: PAGE_RECORDS, page };
+                self.wait(self.ledger().list_accounts(request))
+            },
+            |key, value: Account| match key {
+                KeyParts::Account(id) => Some((id, value)),
+                _ => None,
+            },
+        )
+    }
+
+    /// All ranges of a holder, in the order of serials.
+    pub fn holdings(
+        &self,
+        account: AccountId,
+        instrument: Option<Instrument>,
+        include_ended: bool,
+    ) -> Result<(Vec<Holding>, Height), CliError> {
+        let mut all = Vec::new();
+        let mut page = Vec::new();
+        loop {
+            let request = ListHoldingsRequest {
+                account: account.to_string(),
+                instrument: instrument.map(|one| one.to_string()).unwrap_or_default(),
+                page_size: PAGE_RECORDS,
+                page,
+                include_ended,
+            };
+            let answer = self.wait(self.ledger().list_holdings(request))?;
+            for holding in &answer.holdings {
+                all.push(self.holding(holding)?);
+            }
+            page = answer.next_page;
+            if page.is_empty() {
+                return Ok((all, Height::new(answer.height)));
+            }
+        }
+    }
+
+    /// Where one unit is, and every movement of its life.
+    pub fn serial(
+        &self,
+        instrument: Instrument,
+        number: u64,
+    ) -> Result<(Holding, Vec<Hop>, Height), CliError> {
+        let request = LookupSerialRequest { instrument: instrument.to_string(), number };
+        let answer = self.wait(self.ledger().lookup_serial(request))?;
+        let holding = answer.holding.as_ref().ok_or_else(|| self.nonsense("holding"))?;
+        let hops = answer.hops.iter().map(|hop| {
+            Ok(Hop {
+                log_index: hop.log_index,
+                height: Height::new(hop.height),
+                block_time: BlockTime::from_millis(hop.block_time_millis),
+                tx_id: self.tx_id(&hop.tx_id)?,
+                movement: self.decode("unit movement", &hop.movement)?,
+            })
+        });
+        let hops = hops.collect::<Result<_, CliError>>()?;
+        Ok((self.holding(holding)?, hops, Height::new(answer.height)))
+    }
+
+    /// Issued, held and ended units of each instrument.
+    pub fn supplies(&self) -> Result<Vec<(Instrument, Supply)>, CliError> {
+        let answer = self.wait(self.ledger().list_supplies(ListSuppliesRequest {}))?;
+        self.records("supply", &answer, |key, value: Supply| match key {
+            KeyParts::Supply(instrument) => Some((instrument, value)),
+            _ => None,
+        })
+    }
+
+    /// Obligations of an account, or of all that the caller may read.
+    pub fn obligations(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<(AccountId, Vintage, Obligation)>, CliError> {
+        let account = account.map(|id| id.to_string()).unwrap_or_default();
+        self.all_records(
+            "obligation",
+            |page| {
+                let request = ListObligationsRequest {
+                    account: account.clone(),
+                    page_size: PAGE_RECORDS,
+                    page,
+                };
+                self.wait(self.ledger().list_obligations(request))
+            },
+            |key, value: Obligation| match key {
+                KeyParts::Obligation(id, year) => Some((id, year, value)),
+                _ => None,
+            },
+        )
+    }
+
+    /// All versions of all parameters.
+    pub fn parameters(&self) -> Result<Vec<ParameterLine>, CliError> {
+        let answer = self.wait(self.ledger().list_parameters(ListParametersRequest {}))?;
+        self.records("parameter", &answer, |key, version| match key {
+            KeyParts::Parameter(tag, year, valid_from) => {
+                Some(ParameterLine { tag, year, valid_from, version })
+            }
+            _ => None,
+        })
+    }
+
+    /// Orders of an account that wait for approval.
+    pub fn tasks(&self, account: AccountId) -> Result<Vec<(TaskId, Task)>, CliError> {
+        let request = ListTasksRequest { account: account.to_string() };
+        let answer = self.wait(self.ledger().list_tasks(request))?;
+        self.records("task", &answer, |key, value: Task| match key {
+            KeyParts::Task(id) => Some((id, value)),
+            _ => None,
+        })
+    }
+
+    /// Settled batches of an exchange.
+    pub fn settlements(
+        &self,
+        exchange: AccountId,
+    ) -> Result<Vec<(BusinessDate, u32, Settlement)>, CliError> {
+        self.all_records(
+            "settlement",
+            |page| {
+                let request = ListSettlementsRequest {
+                    exchange: exchange.to_string(),
+                    page_size: PAGE_RECORDS,
+                    page,
+                };
+                self.wait(self.ledger().list_settlements(request))
+            },
+            |key, value: Settlement| match key {
+                KeyParts::Settlement(_, day, batch) => Some((day, batch, value)),
+                _ => None,
+            },
+        )
+    }
+
+    /// A record with its proof.
+    pub fn prove(&self, key: &Key) -> Result<ProvenRecord, CliError> {
+        let request = ProveRecordRequest { key: key.as_bytes().to_vec() };
+        let answer = self.wait(self.ledger().prove_record(request))?;
+        Ok(ProvenRecord {
+            value: answer.value,
+            proof: self.decode("state proof", &answer.proof)?,
+            header: self.decode("header", &answer.header)?,
+            certificate: self.decode("certificate", &answer.certificate)?,
+        })
+    }
+
+    fn holding(&self, holding: &WireHolding) -> Result<Holding, CliError> {
+        Ok(Holding {
+            range: holding.range.parse().map_err(|_| self.nonsense("serial range"))?,
+            place: self.decode("place", &holding.place)?,
+        })
+    }
+
+    /// A transaction identifier as the node sends it.
+    pub(super) fn tx_id(&self, bytes: &[u8]) -> Result<TxId, CliError> {
+        bytes.try_into().map(TxId::new).map_err(|_| self.nonsense("transaction identifier"))
+    }
+
+    fn all_records<V: serde::de::DeserializeOwned, T>(
+        &self,
+        what: &str,
+        ask: impl Fn(Vec<u8>) -> Result<ListRecordsResponse, CliError>,
+        keep: impl Fn(KeyParts, V) -> Option<T>,
+    ) -> Result<Vec<T>, CliError> {
+        let mut all = Vec::new();
+        let mut page = Vec::new();
+        loop {
+            let answer = ask(page)?;
+            all.extend(self.records(what, &answer, &keep)?);
+            page = answer.next_page;
+            if page.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn records<V: serde::de::DeserializeOwned, T>(
+        &self,
+        what: &str,
+        answer: &ListRecordsResponse,
+        keep: impl Fn(KeyParts, V) -> Option<T>,
+    ) -> Result<Vec<T>, CliError> {
+        let records = answer.records.iter().map(|record| {
+            let key = KeyParts::of(&record.key).ok_or_else(|| self.nonsense(what))?;
+            let value = self.decode(what, &record.value)?;
+            keep(key, value).ok_or_else(|| self.nonsense(what))
+        });
+        records.collect()
+    }
+}

@@ -1,0 +1,16 @@
+//! Talking to a node: connection, one method per question, failures in words.
+//!
+//! Ledger objects arrive as canonical bytes and are decoded here, so commands see typed values
+//! only.
+
+mod blocks;
+mod connect;
+mod failure;
+mod ledger;
+mod transactions;
+
+pub use blocks::*;
+pub use connect::*;
+pub use failure::*;
+pub use ledger::*;
+pub use transactions::*;

@@ -1,0 +1,104 @@
+//! Sending transactions and asking what became of them.
+
+use cets_api::transactions_client::TransactionsClient;
+use cets_api::{
+    FinalTransaction, GetTransactionRequest, SimulateRequest, SubmitAndWaitRequest, SubmitRequest,
+};
+use cets_contracts::block::{EventRecord, LogEntry, Receipt};
+use cets_contracts::codec;
+use cets_contracts::tx::{SignedTransaction, TxBody};
+use cets_contracts::types::{BlockTime, Height, LogIndex, PublicKey, TxId};
+use tonic::transport::Channel;
+
+use super::Node;
+use crate::error::CliError;
+
+/// A transaction with its final answer.
+#[derive(Clone, Debug)]
+pub struct Finalised {
+    /// The transaction as its signers sent it.
+    pub transaction: SignedTransaction,
+    /// The ledger's answer.
+    pub receipt: Receipt,
+    /// What happened and what moved; none when refused.
+    pub events: Option<EventRecord>,
+    /// Index of the entry in the log.
+    pub log_index: LogIndex,
+    /// Time of the block.
+    pub block_time: BlockTime,
+}
+
+/// What would happen.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    /// The answer that the ledger would give.
+    pub receipt: Receipt,
+    /// What would happen and move; none when refused.
+    pub events: Option<EventRecord>,
+    /// Height of the state it ran on.
+    pub height: Height,
+}
+
+impl Node {
+    fn transactions(&self) -> TransactionsClient<Channel> {
+        TransactionsClient::new(self.channel())
+    }
+
+    /// Puts a transaction into the node's mempool.
+    pub fn submit(&self, transaction: &SignedTransaction) -> Result<(), CliError> {
+        let request = SubmitRequest { transaction: transaction.encode() };
+        self.wait(self.transactions().submit(request)).map(|_| ())
+    }
+
+    /// Sends a transaction and waits until it is final; a wait of 0 is the node's default.
+    pub fn submit_and_wait(
+        &self,
+        transaction: &SignedTransaction,
+        timeout_millis: u32,
+    ) -> Result<Finalised, CliError> {
+        let request = SubmitAndWaitRequest { transaction: transaction.encode(), timeout_millis };
+        let answer = self.wait(self.transactions().submit_and_wait(request))?;
+        self.finalised(&answer)
+    }
+
+    /// What would become of an order, signed by these keys, on the newest state.
+    pub fn simulate(&self, body: &TxBody, signers: &[PublicKey]) -> Result<Simulated, CliError> {
+        let request = SimulateRequest {
+            transaction: Vec::new(),
+            body: codec::encode(body),
+            signer_keys: signers.iter().map(|key| key.as_bytes().to_vec()).collect(),
+        };
+        let answer = self.wait(self.transactions().simulate(request))?;
+        Ok(Simulated {
+            receipt: self.decode("receipt", &answer.receipt)?,
+            events: self.events(&answer.events)?,
+            height: Height::new(answer.height),
+        })
+    }
+
+    /// The final answer to a transaction.
+    pub fn transaction(&self, id: TxId) -> Result<Finalised, CliError> {
+        let request = GetTransactionRequest { tx_id: id.as_bytes().to_vec() };
+        let answer = self.wait(self.transactions().get_transaction(request))?;
+        self.finalised(&answer)
+    }
+
+    fn finalised(&self, answer: &FinalTransaction) -> Result<Finalised, CliError> {
+        let LogEntry::Transaction { transaction, receipt } =
+            self.decode("log entry", &answer.entry)?
+        else {
+            return Err(self.nonsense("log entry"));
+        };
+        Ok(Finalised {
+            transaction: self.decode("transaction", &transaction)?,
+            receipt,
+            events: self.events(&answer.events)?,
+            log_index: answer.log_index,
+            block_time: BlockTime::from_millis(answer.block_time_millis),
+        })
+    }
+
+    pub(super) fn events(&self, bytes: &[u8]) -> Result<Option<EventRecord>, CliError> {
+        if bytes.is_empty() { Ok(None) } else { self.decode("event record", bytes).map(Some) }
+    }
+}

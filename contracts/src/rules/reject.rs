@@ -14,7 +14,8 @@ use crate::types::{
 #[derive(Debug, PartialEq, Eq)]
 pub struct RejectCode {
     /// Number in receipts. The thousands name the module: 1 common, 2 governance, 3 accounts,
-    /// 4 settlement, 5 allowances, 6 compliance, 7 reductions, 8 enforcement.
+    /// 4 settlement, 5 allowances, 6 compliance, 7 reductions, 8 enforcement. Below 1000 are
+    /// answers that no receipt carries: 1 to 99 the envelope, 100 to 199 the node.
     pub number: u16,
     /// Name: the rule that was broken.
     pub name: &'static str,
@@ -198,21 +199,29 @@ impl Reject {
                 article: String::new(),
             };
         };
+        let facts: Vec<String> = self.facts.iter().map(ToString::to_string).collect();
+        code.explain(language, &facts)
+    }
+}
+
+impl RejectCode {
+    /// The code in words, with facts in the order that it names them.
+    pub fn explain(&self, language: Language, facts: &[String]) -> Explanation {
         let (sentence, hint) = match language {
-            Language::English => (code.en, code.hint_en),
-            Language::Chinese => (code.zh, code.hint_zh),
+            Language::English => (self.en, self.hint_en),
+            Language::Chinese => (self.zh, self.hint_zh),
         };
         let fill = |text: &str| {
-            code.facts.iter().zip(&self.facts).fold(text.to_owned(), |text, (name, fact)| {
-                text.replace(&format!("{{{name}}}"), &fact.to_string())
+            self.facts.iter().zip(facts).fold(text.to_owned(), |text, (name, fact)| {
+                text.replace(&format!("{{{name}}}"), fact)
             })
         };
         Explanation {
-            number: code.number,
-            name: code.name.to_owned(),
+            number: self.number,
+            name: self.name.to_owned(),
             sentence: fill(sentence),
             hint: fill(hint),
-            article: code.article.to_owned(),
+            article: self.article.to_owned(),
         }
     }
 }

@@ -1,9 +1,6 @@
 #![doc = include_str!("../README.md")]
-// Generated code follows its generator's style.
-#![allow(missing_docs, clippy::all)]
 
-tonic::include_proto!("cets.v1");
+mod generated;
+pub mod token;
 
-/// Encoded descriptors of the protocol, for server reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/cets_descriptor.bin"));
+pub use generated::*;

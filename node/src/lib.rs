@@ -1,1 +1,12 @@
-//! node
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod mempool;
+pub mod read;
+pub mod store;
+
+mod handle;
+mod health;
+
+pub use handle::{NodeHandle, NodeParts, NodeStatus, WAIT_DEFAULT};
+pub use health::{EngineView, Health};

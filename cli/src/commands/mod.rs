@@ -4,4 +4,3 @@ pub mod completions;
 pub mod context;
 pub mod explain;
 pub mod key;
-pub mod network;

@@ -4,7 +4,6 @@ mod certificate;
 mod entry;
 mod execute;
 mod header;
-mod parties;
 mod receipt;
 mod validators;
 

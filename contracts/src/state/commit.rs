@@ -136,6 +136,28 @@ impl State {
         self.records.get(key.as_bytes())
     }
 
+    /// The stored record of a key that came from outside.
+    pub fn stored_raw(&self, key: &[u8]) -> Option<&StoredRecord> {
+        self.records.get(key)
+    }
+
+    /// Records whose key starts with `prefix`, in order; those after a key when one is given.
+    pub fn records_of<'s>(
+        &'s self,
+        prefix: &'s Key,
+        after: Option<&'s [u8]>,
+    ) -> impl Iterator<Item = (&'s [u8], &'s StoredRecord)> {
+        let first = Bound::Included(prefix.as_bytes());
+        let lower = match after {
+            Some(after) if after >= prefix.as_bytes() => Bound::Excluded(after),
+            _ => first,
+        };
+        self.records
+            .range::<[u8], _>((lower, Bound::Unbounded))
+            .map(|(key, record)| (key.as_slice(), record))
+            .take_while(|(key, _)| key.starts_with(prefix.as_bytes()))
+    }
+
     pub(super) fn raw(&self, key: &[u8]) -> Option<&[u8]> {
         self.records.get(key).map(|record| record.value.as_slice())
     }

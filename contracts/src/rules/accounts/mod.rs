@@ -1,4 +1,3 @@
 //! Accounts: opening, representatives.
 
 pub mod open_account;
-pub mod set_representatives;

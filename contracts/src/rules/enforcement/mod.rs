@@ -1,4 +1,1 @@
 //! Enforcement: freezes by order.
-
-pub mod freeze;
-pub mod unfreeze;

@@ -1,0 +1,22 @@
+//! How much may wait.
+
+/// Limits of the mempool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MempoolLimits {
+    /// Most transactions.
+    pub transactions_max: usize,
+    /// Most bytes of all transactions.
+    pub bytes_max: usize,
+    /// Most transactions of one account.
+    pub transactions_per_account_max: usize,
+}
+
+impl Default for MempoolLimits {
+    fn default() -> Self {
+        Self {
+            transactions_max: 200_000,
+            bytes_max: 256 * 1024 * 1024,
+            transactions_per_account_max: 50_000,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Transactions that wait for a block.
+//!
+//! # What is admitted
+//! Everything whose envelope could stand in the next block: decodes, fits the limits, this chain,
+//! not expired, not ordered before, signatures valid. Whether its *rule* will apply is not asked:
+//! an ordered transaction gets one final, provable answer by its receipt, also when that answer is
+//! a refusal. Who wants to know beforehand simulates. A flood of transactions that will be
+//! refused is bounded by the limit per account.
+//!
+//! # Order
+//! First come, first served. Signatures are verified in batches on threads of their own; what was
+//! verified here is not verified again when a block carries the very same bytes.
+
+mod limits;
+mod pool;
+mod queue;
+mod submit;
+mod waiters;
+
+pub use limits::MempoolLimits;
+pub use pool::{PoolSize, PooledTransaction};
+pub use queue::{Mempool, Origin};
+pub use submit::SubmitError;
+pub use waiters::WaitEnd;

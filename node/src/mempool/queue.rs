@@ -1,0 +1,347 @@
+//! The way into the pool: checks, batches of signatures, and the threads that verify them.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cets_contracts::state::keys;
+use cets_contracts::tx::{
+    EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, Transaction, VerifiedTransaction, verify_batch,
+};
+use cets_contracts::types::{BlockTime, TxId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::pool::{Pool, PoolSize, PooledTransaction, envelope_digest};
+use super::waiters::Waiters;
+use super::{MempoolLimits, SubmitError, WaitEnd};
+use crate::clock::Clock;
+use crate::read::{FinalTransaction, SharedState};
+
+/// Transactions verified in one batch at most.
+const BATCH_TRANSACTIONS_MAX: usize = 512;
+/// Submissions that wait for verification at most; then submitting waits.
+const SUBMISSIONS_QUEUED_MAX: usize = 1_024;
+
+/// Who sent a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client of this node; it is passed on to the other nodes.
+    Client,
+    /// Another node.
+    Peer,
+}
+
+type Verdicts = Vec<Result<TxId, SubmitError>>;
+
+struct Submission {
+    transactions: Vec<Transaction>,
+    origin: Origin,
+    reply: oneshot::Sender<Verdicts>,
+}
+
+/// The mempool; cheap to clone.
+#[derive(Clone)]
+pub struct Mempool {
+    inner: Arc<Inner>,
+    submissions: mpsc::Sender<Submission>,
+}
+
+struct Inner {
+    limits: MempoolLimits,
+    pool: Mutex<Pool>,
+    arrived: Condvar,
+    waiters: Waiters,
+    state: SharedState,
+    clock: Arc<dyn Clock>,
+    /// Transactions of clients, for gossip.
+    fresh: mpsc::UnboundedSender<PooledTransaction>,
+}
+
+impl std::fmt::Debug for Mempool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mempool({:?})", self.size())
+    }
+}
+
+impl Mempool {
+    /// Starts a mempool with a number of verifying threads.
+    ///
+    /// Returns it with the stream of client transactions that gossip passes on. The threads end
+    /// when the last handle is dropped.
+    pub fn start(
+        limits: MempoolLimits,
+        state: SharedState,
+        clock: Arc<dyn Clock>,
+        threads: usize,
+    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<PooledTransaction>)> {
+        let (submissions, receiver) = mpsc::channel(SUBMISSIONS_QUEUED_MAX);
+        let (fresh, fresh_receiver) = mpsc::unbounded_channel();
+        let inner = Arc::new(Inner {
+            limits,
+            pool: Mutex::new(Pool::default()),
+            arrived: Condvar::new(),
+            waiters: Waiters::default(),
+            state,
+            clock,
+            fresh,
+        });
+        let receiver = Arc::new(Mutex::new(receiver));
+        for number in 0..threads.max(1) {
+            let (inner, receiver) = (Arc::clone(&inner), Arc::clone(&receiver));
+            std::thread::Builder::new()
+                .name(format!("verify-{number}"))
+                .spawn(move || verify_loop(&inner, &receiver))?;
+        }
+        Ok((Self { inner, submissions }, fresh_receiver))
+    }
+
+    /// How much waits.
+    pub fn size(&self) -> PoolSize {
+        self.inner.lock().size()
+    }
+
+    /// Submits one transaction and returns its identifier once it waits in the pool.
+    pub async fn submit(&self, bytes: Vec<u8>, origin: Origin) -> Result<TxId, SubmitError> {
+        let verdicts = self.submit_batch(vec![bytes], origin).await;
+        verdicts.into_iter().next().unwrap_or(Err(SubmitError::Stopping))
+    }
+
+    /// Submits many transactions; one answer each, in order. Much cheaper than one by one.
+    pub async fn submit_batch(&self, batch: Vec<Vec<u8>>, origin: Origin) -> Verdicts {
+        let mut verdicts = Vec::with_capacity(batch.len());
+        let mut unverified = Vec::new();
+        for bytes in batch {
+            let decoded = Transaction::decode(bytes).map_err(SubmitError::from);
+            match decoded.and_then(|transaction| self.inner.screen(transaction)) {
+                Ok(Screened::Waits(id)) => verdicts.push(Some(Ok(id))),
+                Ok(Screened::New(transaction)) => {
+                    unverified.push(*transaction);
+                    verdicts.push(None);
+                }
+                Err(error) => verdicts.push(Some(Err(error))),
+            }
+        }
+        let mut late = self.verify(unverified, origin).await.into_iter();
+        verdicts
+            .into_iter()
+            .map(|verdict| {
+                verdict.unwrap_or_else(|| late.next().unwrap_or(Err(SubmitError::Stopping)))
+            })
+            .collect()
+    }
+
+    async fn verify(&self, transactions: Vec<Transaction>, origin: Origin) -> Verdicts {
+        if transactions.is_empty() {
+            return Vec::new();
+        }
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { transactions, origin, reply };
+        if self.submissions.send(submission).await.is_err() {
+            return Vec::new();
+        }
+        answer.await.unwrap_or_default()
+    }
+
+    /// Waits for the end of a transaction; call it before submitting.
+    pub fn wait_for(&self, id: TxId) -> oneshot::Receiver<WaitEnd> {
+        self.inner.waiters.add(id)
+    }
+
+    /// Forgets waiting callers that went away.
+    pub fn stop_waiting(&self, id: &TxId) {
+        self.inner.waiters.sweep(id);
+    }
+
+    /// Blocks until a transaction waits, at most until a deadline.
+    pub(crate) fn wait_until_filled(&self, deadline: Instant) {
+        let mut pool = self.inner.lock();
+        while pool.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                return;
+            }
+            pool = self
+                .inner
+                .arrived
+                .wait_timeout(pool, left)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(pool, _)| pool);
+        }
+    }
+
+    /// Waiting transactions from an arrival number on, in order.
+    pub(crate) fn from(&self, arrival: u64, limit: usize) -> Vec<(u64, PooledTransaction)> {
+        self.inner.lock().from(arrival, limit)
+    }
+
+    /// For each envelope, the waiting transaction of the very same bytes: it was verified.
+    pub(crate) fn verified<T: AsRef<[u8]>>(
+        &self,
+        envelopes: &[T],
+    ) -> Vec<Option<PooledTransaction>> {
+        let digests: Vec<_> =
+            envelopes.iter().map(|bytes| envelope_digest(bytes.as_ref())).collect();
+        let pool = self.inner.lock();
+        digests.iter().map(|digest| pool.verified(digest)).collect()
+    }
+
+    /// Drops a transaction that can never stand in a block and tells who waits for it.
+    pub(crate) fn drop_transaction(&self, id: &TxId, error: &EnvelopeError) {
+        self.inner.lock().remove(id);
+        self.inner.tell_dropped(id, error);
+    }
+
+    /// Removes what a block ordered and what has expired by its time.
+    pub(crate) fn committed(&self, ordered: &[TxId], time: BlockTime) {
+        let expired = {
+            let mut pool = self.inner.lock();
+            for id in ordered {
+                pool.remove(id);
+            }
+            pool.remove_expired(time)
+        };
+        for transaction in expired {
+            let valid_until = transaction.body().valid_until;
+            let error = EnvelopeError::Expired { valid_until, block_time: time };
+            self.inner.tell_dropped(&transaction.id(), &error);
+        }
+    }
+
+    /// Whether anybody waits for a final answer.
+    pub(crate) fn has_waiters(&self) -> bool {
+        !self.inner.waiters.is_empty()
+    }
+
+    /// Tells who waits for a transaction its final answer, which is made only when needed.
+    pub(crate) fn tell_final(&self, id: &TxId, answer: impl FnOnce() -> FinalTransaction) {
+        let waiting = self.inner.waiters.take(id);
+        if waiting.is_empty() {
+            return;
+        }
+        let end = WaitEnd::Final(answer());
+        for sender in waiting {
+            // A caller that stopped waiting needs no answer.
+            drop(sender.send(end.clone()));
+        }
+    }
+}
+
+enum Screened {
+    /// It waits in the pool already.
+    Waits(TxId),
+    /// Its signatures must be verified.
+    New(Box<Transaction>),
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that can be checked without curve arithmetic.
+    fn screen(&self, transaction: Transaction) -> Result<Screened, SubmitError> {
+        let body = transaction.body();
+        let id = transaction.id();
+        {
+            let committed = self.state.read();
+            let tip = &committed.state.tip;
+            let (found, expected) = (body.chain_id, tip.chain_id);
+            if found != expected {
+                return Err(EnvelopeError::WrongChain { found, expected }.into());
+            }
+            let block_time = self.clock.now().max(tip.time);
+            let valid_until = body.valid_until;
+            if valid_until < block_time {
+                return Err(EnvelopeError::Expired { valid_until, block_time }.into());
+            }
+            if valid_until > block_time.saturating_add_millis(TRANSACTION_LIFE_MILLIS_MAX) {
+                return Err(EnvelopeError::ValidTooLong { block_time }.into());
+            }
+            if committed.state.stored(&keys::replay(valid_until, &id)).is_some() {
+                return Err(EnvelopeError::Replayed { id }.into());
+            }
+        }
+        let pool = self.lock();
+        if pool.contains(&id) {
+            return Ok(Screened::Waits(id));
+        }
+        pool.check_room(&self.limits, body.account, transaction.bytes().len())?;
+        drop(pool);
+        Ok(Screened::New(Box::new(transaction)))
+    }
+
+    fn tell_dropped(&self, id: &TxId, error: &EnvelopeError) {
+        for sender in self.waiters.take(id) {
+            // A caller that stopped waiting needs no answer.
+            drop(sender.send(WaitEnd::Dropped(error.clone())));
+        }
+    }
+
+    /// Puts verified transactions into the pool.
+    fn admit(
+        &self,
+        verified: Vec<Result<VerifiedTransaction, EnvelopeError>>,
+        origin: Origin,
+    ) -> Verdicts {
+        let mut verdicts = Vec::with_capacity(verified.len());
+        let mut admitted = Vec::new();
+        let committed = self.state.read();
+        let mut pool = self.lock();
+        for transaction in verified {
+            verdicts.push(transaction.map_err(SubmitError::from).and_then(|transaction| {
+                let (id, body) = (transaction.id(), transaction.body());
+                // A block may have ordered it while it was verified.
+                if committed.state.stored(&keys::replay(body.valid_until, &id)).is_some() {
+                    return Err(EnvelopeError::Replayed { id }.into());
+                }
+                if !pool.contains(&id) {
+                    pool.check_room(&self.limits, body.account, transaction.bytes().len())?;
+                    let transaction = Arc::new(transaction);
+                    pool.insert(Arc::clone(&transaction));
+                    admitted.push(transaction);
+                }
+                Ok(id)
+            }));
+        }
+        drop(pool);
+        drop(committed);
+        if !admitted.is_empty() {
+            self.arrived.notify_all();
+        }
+        if origin == Origin::Client {
+            for transaction in admitted {
+                // Without gossip nobody receives; the transaction waits here all the same.
+                drop(self.fresh.send(transaction));
+            }
+        }
+        verdicts
+    }
+}
+
+/// Verifies submissions until the mempool is dropped: each batch is what came in meanwhile.
+fn verify_loop(inner: &Inner, receiver: &Mutex<mpsc::Receiver<Submission>>) {
+    loop {
+        let submissions = {
+            let mut receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(first) = receiver.blocking_recv() else { return };
+            let mut count = first.transactions.len();
+            let mut submissions = vec![first];
+            while count < BATCH_TRANSACTIONS_MAX {
+                let Ok(next) = receiver.try_recv() else { break };
+                count = count.saturating_add(next.transactions.len());
+                submissions.push(next);
+            }
+            submissions
+        };
+        let mut all = Vec::new();
+        let mut shares = Vec::with_capacity(submissions.len());
+        for Submission { transactions, origin, reply } in submissions {
+            shares.push((transactions.len(), origin, reply));
+            all.extend(transactions);
+        }
+        let mut verified = verify_batch(all).into_iter();
+        for (count, origin, reply) in shares {
+            let share = verified.by_ref().take(count).collect();
+            // A caller that went away needs no answer.
+            drop(reply.send(inner.admit(share, origin)));
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Why a transaction does not get into the mempool.
+
+use cets_contracts::tx::EnvelopeError;
+use cets_contracts::types::{AccountId, TxId};
+
+use crate::read::ReadError;
+
+/// Why a transaction was not taken, or has no final answer yet.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// It may not stand in a block.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The mempool is full; try again in a moment.
+    #[error("{waiting} transactions wait already; try again in a moment, or at another node")]
+    PoolFull {
+        /// Transactions that wait.
+        waiting: usize,
+    },
+    /// Too many transactions of one account wait.
+    #[error("{limit} transactions of account {account} wait already; let some become final first")]
+    AccountFull {
+        /// The account.
+        account: AccountId,
+        /// Most that may wait.
+        limit: usize,
+    },
+    /// It is not final yet; it waits and may still become final.
+    #[error(
+        "transaction {id} is not final yet; it may still become final, ask for it by its identifier"
+    )]
+    TimedOut {
+        /// The transaction.
+        id: TxId,
+    },
+    /// The node is stopping.
+    #[error("the node is stopping; submit to another node")]
+    Stopping,
+    /// This node is broken.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

@@ -1,0 +1,11 @@
+//! What the interfaces ask: the newest state under a lock held briefly, history from the store.
+
+mod answers;
+mod committed;
+mod reader;
+mod simulate;
+
+pub use answers::*;
+pub use committed::{Committed, SharedState};
+pub use reader::Reader;
+pub use simulate::{Simulated, Simulation, SimulationError};

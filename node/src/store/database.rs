@@ -1,0 +1,181 @@
+//! The database itself: options, reads and writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBPinnableSlice, DBRawIterator, DBRecoveryMode, Options, WriteBatch, WriteOptions,
+};
+
+use super::{Column, StoreError, migrations};
+
+/// Memory for blocks read back, shared by all tables.
+const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Memory for writes of all tables before they go to sorted files.
+const WRITE_BUFFERS_BYTES: usize = 96 * 1024 * 1024;
+/// Memory for writes of one table.
+const WRITE_BUFFER_BYTES: usize = 24 * 1024 * 1024;
+/// Size of write-ahead logs at which old write buffers are flushed.
+const WAL_BYTES_MAX: u64 = 192 * 1024 * 1024;
+/// Open files, so that four nodes on one machine stay below common limits.
+const OPEN_FILES_MAX: i32 = 512;
+
+/// The ledger on disk.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: DB,
+    folder: PathBuf,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.inner.folder.display())
+    }
+}
+
+/// Writes that become durable together or not at all.
+#[derive(Default)]
+pub(super) struct Writes(WriteBatch);
+
+/// Whether a write returns only when it is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Synced before it returns.
+    Synced,
+    /// May be lost by a crash of the machine.
+    Buffered,
+}
+
+impl Store {
+    /// Opens the ledger of a folder, making it when there is none, and migrates it.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let open_error = |reason: String| StoreError::Open { folder: folder.to_owned(), reason };
+        std::fs::create_dir_all(folder).map_err(|error| open_error(error.to_string()))?;
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let columns = Column::ALL
+            .iter()
+            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
+        let db = DB::open_cf_descriptors(&database_options(), folder, columns)
+            .map_err(|error| open_error(error.into_string()))?;
+        let store = Self { inner: Arc::new(Inner { db, folder: folder.to_owned() }) };
+        migrations::run(&store)?;
+        Ok(store)
+    }
+
+    /// Opens the ledger of a folder that must exist.
+    pub fn open_existing(folder: &Path) -> Result<Self, StoreError> {
+        if !folder.join("CURRENT").exists() {
+            return Err(StoreError::NoLedger { folder: folder.to_owned() });
+        }
+        Self::open(folder)
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    pub(super) fn get(
+        &self,
+        column: Column,
+        key: &[u8],
+    ) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
+        self.inner
+            .db
+            .get_pinned_cf(self.handle(column), key)
+            .map_err(|error| self.failed("read", error))
+    }
+
+    pub(super) fn get_decoded<T: serde::de::DeserializeOwned>(
+        &self,
+        column: Column,
+        key: &[u8],
+    ) -> Result<Option<T>, StoreError> {
+        let Some(bytes) = self.get(column, key)? else { return Ok(None) };
+        cets_contracts::codec::decode(&bytes)
+            .map(Some)
+            .map_err(|error| StoreError::damaged(column, hex::encode(key), error))
+    }
+
+    /// A cursor over a table; after use ask [`Self::check_cursor`].
+    pub(super) fn cursor(&self, column: Column) -> DBRawIterator<'_> {
+        self.inner.db.raw_iterator_cf(self.handle(column))
+    }
+
+    /// Whether the cursor stopped because of an error.
+    pub(super) fn check_cursor(&self, cursor: &DBRawIterator<'_>) -> Result<(), StoreError> {
+        cursor.status().map_err(|error| self.failed("read", error))
+    }
+
+    pub(super) fn put(&self, writes: &mut Writes, column: Column, key: &[u8], value: &[u8]) {
+        writes.0.put_cf(self.handle(column), key, value);
+    }
+
+    pub(super) fn delete(&self, writes: &mut Writes, column: Column, key: &[u8]) {
+        writes.0.delete_cf(self.handle(column), key);
+    }
+
+    pub(super) fn write(
+        &self,
+        writes: Writes,
+        durability: Durability,
+        action: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.inner.db.write_opt(writes.0, &options).map_err(|error| self.failed(action, error))
+    }
+
+    fn handle(&self, column: Column) -> &ColumnFamily {
+        self.inner.db.cf_handle(column.name()).expect("every table is opened with the database")
+    }
+
+    fn failed(&self, action: &'static str, error: rocksdb::Error) -> StoreError {
+        StoreError::Disk { action, folder: self.inner.folder.clone(), reason: error.into_string() }
+    }
+}
+
+/// Settings of the whole database.
+///
+/// Damage in the middle of a write-ahead log is refused, only a torn last write is dropped: a
+/// synced block never disappears without a message.
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_paranoid_checks(true);
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_recycle_log_file_num(0);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_max_background_jobs(2);
+    options.set_bytes_per_sync(1024 * 1024);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_keep_log_file_num(4);
+    options.set_allow_concurrent_memtable_write(false);
+    options
+}
+
+/// Settings of one table.
+fn column_options(cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_block_size(16 * 1024);
+    table.set_format_version(5);
+    table.set_bloom_filter(10.0, false);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_write_buffer_number(3);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options
+}

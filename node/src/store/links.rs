@@ -1,0 +1,219 @@
+//! The life of every unit: which movement moved it last, and which before that.
+//!
+//! [`Column::Hops`] divides the units of each instrument into intervals that share their last
+//! movement; a movement cuts them at its ends and never joins them. With each movement stand
+//! links: its range cut into the intervals it found, each with the movement found there. So the
+//! whole life of one unit is read by walking back, one step per movement.
+
+use std::collections::BTreeMap;
+
+use cets_contracts::codec;
+use cets_contracts::rules::UnitMovement;
+use cets_contracts::state::keys;
+use cets_contracts::types::{Instrument, LogIndex, Serial};
+use rocksdb::DBRawIterator;
+use serde::{Deserialize, Serialize};
+
+use super::database::Writes;
+use super::history::StoredOutcome;
+use super::{Column, Store, StoreError};
+
+/// A movement of units: the log index of its transaction and its place among the movements there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MovementId {
+    /// Log index of the transaction.
+    pub log_index: LogIndex,
+    /// Position among its movements, from 0.
+    pub position: u32,
+}
+
+/// Some units of a movement and the movement before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// First serial number.
+    pub start: u64,
+    /// Serial number after the last.
+    pub end: u64,
+    /// What moved them before.
+    pub previous: MovementId,
+}
+
+/// The links of one movement, by serial number; none for an issue.
+pub type MovementLinks = Vec<Link>;
+
+/// Bytes of an interval's value: end, log index, position.
+const INTERVAL_BYTES: usize = 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Interval {
+    start: u64,
+    end: u64,
+    last: MovementId,
+}
+
+/// Intervals as they are in the store, under what the block being committed changes.
+pub(super) struct HopMap<'a> {
+    store: &'a Store,
+    cursor: DBRawIterator<'a>,
+    changes: BTreeMap<Vec<u8>, Option<Interval>>,
+}
+
+impl<'a> HopMap<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store, cursor: store.cursor(Column::Hops), changes: BTreeMap::new() }
+    }
+
+    /// Records a movement and returns its links.
+    pub(super) fn record(
+        &mut self,
+        movement: &UnitMovement,
+        id: MovementId,
+    ) -> Result<MovementLinks, StoreError> {
+        let range = movement.range;
+        let instrument = range.instrument();
+        let mut links = MovementLinks::new();
+        let mut at = range.start();
+        while movement.from.is_some() && at < range.end() {
+            let found = self.interval_at(&instrument, at)?.ok_or_else(|| {
+                let reason = format!("{instrument} {at} moves and was never issued");
+                StoreError::damaged(Column::Hops, range, reason)
+            })?;
+            let end = found.end.min(range.end());
+            links.push(Link { start: at, end, previous: found.last });
+            self.changes.insert(hop_key(&instrument, found.start), None);
+            if found.start < at {
+                self.put(&instrument, Interval { end: at, ..found });
+            }
+            if end < found.end {
+                self.put(&instrument, Interval { start: end, ..found });
+            }
+            at = end;
+        }
+        self.put(&instrument, Interval { start: range.start(), end: range.end(), last: id });
+        Ok(links)
+    }
+
+    /// Adds everything that changed to a batch.
+    pub(super) fn finish(self, writes: &mut Writes) {
+        for (key, change) in self.changes {
+            match change {
+                Some(interval) => {
+                    self.store.put(writes, Column::Hops, &key, &encode_interval(&interval));
+                }
+                None => self.store.delete(writes, Column::Hops, &key),
+            }
+        }
+    }
+
+    fn put(&mut self, instrument: &Instrument, interval: Interval) {
+        self.changes.insert(hop_key(instrument, interval.start), Some(interval));
+    }
+
+    fn interval_at(
+        &mut self,
+        instrument: &Instrument,
+        number: u64,
+    ) -> Result<Option<Interval>, StoreError> {
+        let (prefix, key) = (hop_prefix(instrument), hop_key(instrument, number));
+        let changed = self
+            .changes
+            .range(..=key.clone())
+            .rev()
+            .find_map(|(key, change)| change.map(|interval| (key.clone(), interval)));
+        self.cursor.seek_for_prev(&key);
+        while self.cursor.key().is_some_and(|key| self.changes.contains_key(key)) {
+            self.cursor.prev();
+        }
+        self.store.check_cursor(&self.cursor)?;
+        let stored = self.cursor.item().map(|(key, value)| (key.to_vec(), value));
+        let newest = match (changed, stored) {
+            (Some((changed_key, interval)), Some((stored_key, _))) if changed_key > stored_key => {
+                Some((changed_key, interval))
+            }
+            (Some(changed), None) => Some(changed),
+            (_, Some((key, value))) => {
+                let interval = decode_interval(&key, value)?;
+                Some((key, interval))
+            }
+            (None, None) => None,
+        };
+        Ok(newest
+            .filter(|(key, interval)| key.starts_with(&prefix) && number < interval.end)
+            .map(|(_, interval)| interval))
+    }
+}
+
+impl Store {
+    /// The movements of one unit, newest first.
+    pub fn movements_of(&self, serial: &Serial) -> Result<Vec<MovementId>, StoreError> {
+        let mut movements = Vec::new();
+        let last = HopMap::new(self).interval_at(&serial.instrument, serial.number)?;
+        let mut next = last.map(|interval| interval.last);
+        while let Some(id) = next {
+            movements.push(id);
+            let damaged = |reason| StoreError::damaged(Column::Outcomes, id.log_index, reason);
+            let outcome =
+                self.outcome(id.log_index)?.ok_or_else(|| damaged("a movement is missing"))?;
+            let links = usize::try_from(id.position)
+                .ok()
+                .and_then(|position| outcome.links.get(position))
+                .ok_or_else(|| damaged("a movement has no links"))?;
+            next = links
+                .iter()
+                .find(|link| (link.start..link.end).contains(&serial.number))
+                .map(|link| link.previous);
+            if next.is_some_and(|previous| previous >= id) {
+                return Err(damaged("a link leads forward"));
+            }
+        }
+        Ok(movements)
+    }
+}
+
+fn hop_prefix(instrument: &Instrument) -> Vec<u8> {
+    keys::unit_ranges(instrument).into_bytes()
+}
+
+fn hop_key(instrument: &Instrument, start: u64) -> Vec<u8> {
+    keys::unit_range(instrument, start).into_bytes()
+}
+
+fn encode_interval(interval: &Interval) -> [u8; INTERVAL_BYTES] {
+    let mut bytes = [0u8; INTERVAL_BYTES];
+    bytes[..8].copy_from_slice(&interval.end.to_be_bytes());
+    bytes[8..16].copy_from_slice(&interval.last.log_index.to_be_bytes());
+    bytes[16..].copy_from_slice(&interval.last.position.to_be_bytes());
+    bytes
+}
+
+fn decode_interval(key: &[u8], value: &[u8]) -> Result<Interval, StoreError> {
+    let decode = || {
+        let start = u64::from_be_bytes(*key.last_chunk::<8>()?);
+        let (end, rest) = value.split_first_chunk::<8>()?;
+        let (log_index, rest) = rest.split_first_chunk::<8>()?;
+        let position = u32::from_be_bytes(rest.try_into().ok()?);
+        let last = MovementId { log_index: u64::from_be_bytes(*log_index), position };
+        Some(Interval { start, end: u64::from_be_bytes(*end), last })
+    };
+    decode().ok_or_else(|| {
+        StoreError::damaged(Column::Hops, hex::encode(key), "it is no interval of units")
+    })
+}
+
+/// Events (preceded by their length as u32 big-endian) and links.
+pub(super) fn encode_links(links: &[MovementLinks]) -> Vec<u8> {
+    if links.is_empty() { Vec::new() } else { codec::encode(links) }
+}
+
+/// The item of a run of [`Column::Outcomes`].
+pub(super) fn decode_outcome(item: &[u8]) -> Result<StoredOutcome, String> {
+    let short = || "it ends early".to_owned();
+    let (length, rest) = item.split_first_chunk::<4>().ok_or_else(short)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| short())?;
+    let (events, links) = rest.split_at_checked(length).ok_or_else(short)?;
+    let links = match links {
+        [] => Vec::new(),
+        links => codec::decode(links).map_err(|error| error.to_string())?,
+    };
+    Ok(StoredOutcome { events: events.to_vec(), links })
+}

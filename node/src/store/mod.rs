@@ -1,0 +1,35 @@
+//! The durable form of the ledger: the only place that names RocksDB.
+//!
+//! One folder, one database, one synced batch per block. What is written when, and why a crash
+//! between any two writes is safe:
+//!
+//! 1. A block that is proposed or voted for is written to [`Column::Undecided`], synced, before
+//!    its id leaves the node. A crash after it finds the same block again.
+//! 2. A decided block is one batch: entries, outcomes, log nodes, certificate, records, indexes
+//!    and the tip, synced. Before it the tip is the parent and consensus decides again from its
+//!    log; after it there is nothing to do.
+//!
+//! History is kept once: a block is its header and its log entries, and is put together from them.
+
+mod batch;
+mod columns;
+mod database;
+mod error;
+mod history;
+mod links;
+mod migrations;
+mod nodes;
+mod records;
+mod runs;
+mod undecided;
+mod votes;
+
+pub use batch::BlockBatch;
+pub use columns::Column;
+pub use database::Store;
+pub use error::StoreError;
+pub(crate) use history::decode_entry;
+pub use history::{BlockPosition, StoredBlock, StoredOutcome};
+pub use links::{Link, MovementId, MovementLinks};
+
+pub use undecided::UndecidedBlock;

@@ -1,0 +1,114 @@
+//! Blocks that may still be decided, and which of them this node proposed.
+
+use bytes::Bytes;
+use cets_contracts::types::{BlockId, Height};
+
+use super::database::{Durability, Writes};
+use super::{Column, Store, StoreError};
+
+/// A block that may still be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndecidedBlock {
+    /// Digest of its header.
+    pub id: BlockId,
+    /// Its height.
+    pub height: Height,
+    /// Canonical bytes.
+    pub bytes: Bytes,
+}
+
+fn proposal_key(height: Height, round: u32) -> [u8; 12] {
+    let mut key = [0u8; 12];
+    key[..8].copy_from_slice(&height.get().to_be_bytes());
+    key[8..].copy_from_slice(&round.to_be_bytes());
+    key
+}
+
+impl Store {
+    /// Keeps a block that was found valid or untimely. Synced before it returns.
+    pub fn save_undecided(
+        &self,
+        id: BlockId,
+        height: Height,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let mut writes = Writes::default();
+        self.put_undecided(&mut writes, id, height, bytes);
+        self.write(writes, Durability::Synced, "keep an undecided block")
+    }
+
+    /// Keeps a block that this node proposes in a round. Synced before it returns.
+    pub fn save_proposal(
+        &self,
+        id: BlockId,
+        height: Height,
+        round: u32,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let mut writes = Writes::default();
+        self.put_undecided(&mut writes, id, height, bytes);
+        let key = proposal_key(height, round);
+        self.put(&mut writes, Column::Proposals, &key, id.as_bytes());
+        self.write(writes, Durability::Synced, "keep a proposed block")
+    }
+
+    fn put_undecided(&self, writes: &mut Writes, id: BlockId, height: Height, bytes: &[u8]) {
+        let mut value = Vec::with_capacity(bytes.len().saturating_add(8));
+        value.extend_from_slice(&height.get().to_be_bytes());
+        value.extend_from_slice(bytes);
+        self.put(writes, Column::Undecided, id.as_bytes(), &value);
+    }
+
+    /// The block that this node proposed in a round.
+    pub fn proposal(&self, height: Height, round: u32) -> Result<Option<BlockId>, StoreError> {
+        let key = proposal_key(height, round);
+        let Some(id) = self.get(Column::Proposals, &key)? else { return Ok(None) };
+        let id = id.as_ref().try_into().map_err(|_| {
+            StoreError::damaged(Column::Proposals, hex::encode(key), "it holds no block id")
+        })?;
+        Ok(Some(BlockId::new(id)))
+    }
+
+    /// All blocks that may still be decided.
+    pub fn undecided(&self) -> Result<Vec<UndecidedBlock>, StoreError> {
+        let mut blocks = Vec::new();
+        let mut cursor = self.cursor(Column::Undecided);
+        cursor.seek_to_first();
+        while let Some((key, value)) = cursor.item() {
+            let decoded = key.try_into().ok().zip(value.split_first_chunk::<8>());
+            let (id, (height, bytes)) = decoded.ok_or_else(|| {
+                StoreError::damaged(Column::Undecided, hex::encode(key), "it is no block")
+            })?;
+            blocks.push(UndecidedBlock {
+                id: BlockId::new(id),
+                height: Height::new(u64::from_be_bytes(*height)),
+                bytes: Bytes::copy_from_slice(bytes),
+            });
+            cursor.next();
+        }
+        self.check_cursor(&cursor)?;
+        Ok(blocks)
+    }
+
+    /// Deletes these blocks, and all proposals up to a height, in a batch.
+    pub(super) fn delete_undecided(
+        &self,
+        writes: &mut Writes,
+        ids: &[BlockId],
+        height: Height,
+    ) -> Result<(), StoreError> {
+        for id in ids {
+            self.delete(writes, Column::Undecided, id.as_bytes());
+        }
+        let mut cursor = self.cursor(Column::Proposals);
+        cursor.seek_to_first();
+        while let Some(key) = cursor.key() {
+            if key >= proposal_key(height.next(), 0).as_slice() {
+                break;
+            }
+            self.delete(writes, Column::Proposals, key);
+            cursor.next();
+        }
+        self.check_cursor(&cursor)
+    }
+}

@@ -67,6 +67,9 @@ pub struct GlobalArgs {
 /// The nouns, one file each under `commands/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Networks: write genesis, keys and configurations
+    #[command(subcommand)]
+    Network(commands::network::NetworkCommand),
     /// Keys: make, list, show, import, assign
     #[command(subcommand)]
     Key(commands::key::KeyCommand),
@@ -162,6 +165,7 @@ fn run_parsed(
 
 fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliError> {
     match command {
+        Command::Network(command) => commands::network::run(command, session),
         Command::Key(command) => commands::key::run(command, session),
         Command::Context(command) => commands::context::run(command, session),
         Command::Explain(args) => commands::explain::run(&args, session),

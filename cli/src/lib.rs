@@ -2,11 +2,15 @@
 
 pub mod app;
 pub mod client;
+pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod error;
+pub mod files;
 pub mod help;
 pub mod keys;
+pub mod network;
 pub mod output;
 pub mod session;
 pub mod text;

@@ -104,6 +104,11 @@ impl<'a> Session<'a> {
         self.global.password_file.clone()
     }
 
+    /// Whether the command line names a descriptor with the passphrase.
+    pub const fn has_password_descriptor(&self) -> bool {
+        self.global.password_fd.is_some()
+    }
+
     /// Language of texts.
     pub const fn lang(&self) -> Lang {
         self.lang

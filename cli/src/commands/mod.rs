@@ -4,3 +4,4 @@ pub mod completions;
 pub mod context;
 pub mod explain;
 pub mod key;
+pub mod network;

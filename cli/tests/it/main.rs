@@ -6,6 +6,7 @@ mod contexts;
 mod exit_codes;
 mod help;
 mod keys;
+mod networks;
 mod runner;
 
 #[test]

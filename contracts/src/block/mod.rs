@@ -4,6 +4,7 @@ mod certificate;
 mod entry;
 mod execute;
 mod header;
+mod parties;
 mod receipt;
 mod validators;
 

@@ -141,9 +141,14 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<(), Reject> {
     Ok(())
 }
 
+/// A count as the ledger writes it.
+pub fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// A count as a fact.
-pub fn number(count: usize) -> super::Fact {
-    u64::try_from(count).unwrap_or(u64::MAX).into()
+pub fn number(items: usize) -> super::Fact {
+    count(items).into()
 }
 
 /// The account of an order, refused when it does not exist.

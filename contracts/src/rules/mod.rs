@@ -26,4 +26,9 @@ table::rules! {
     1 open_account => accounts::open_account::OpenAccount,
     2 issue => allowances::issue::Issue,
     3 transfer => allowances::transfer::Transfer,
+    4 set_representatives => accounts::set_representatives::SetRepresentatives,
+    5 set_parameter => governance::set_parameter::SetParameter,
+    6 set_validators => governance::set_validators::SetValidators,
+    7 freeze => enforcement::freeze::Freeze,
+    8 unfreeze => enforcement::unfreeze::Unfreeze,
 }

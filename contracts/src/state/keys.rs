@@ -1,7 +1,8 @@
 //! Every state key, built here and nowhere else: one prefix byte per table, then big-endian fields.
 
 use crate::types::{
-    AccountId, BlockTime, BusinessDate, Digest, Instrument, ProjectCode, TaskId, TxId, Vintage,
+    AccountId, BlockTime, BusinessDate, Digest, Instrument, ProjectCode, Role, TaskId, TxId,
+    Vintage,
 };
 
 macro_rules! tables {
@@ -157,6 +158,11 @@ pub fn account(id: AccountId) -> Key {
     Key::build(Table::Accounts, &[&id.to_key()])
 }
 
+/// Prefix of all accounts of a role.
+pub fn accounts_of(role: Role) -> Key {
+    Key::build(Table::Accounts, &[&[role.tag()]])
+}
+
 /// Key of the range that starts at a serial number.
 pub fn unit_range(instrument: &Instrument, start: u64) -> Key {
     Key::build(Table::Units, &[&instrument_key(instrument), &start.to_be_bytes()])
@@ -193,6 +199,16 @@ pub fn task(id: &TaskId) -> Key {
 /// Key of an account's obligation of a compliance year.
 pub fn obligation(account: AccountId, year: Vintage) -> Key {
     Key::build(Table::Obligations, &[&account.to_key(), &year.get().to_be_bytes()])
+}
+
+/// Prefix of all obligations of an account.
+pub fn obligations_of(account: AccountId) -> Key {
+    Key::build(Table::Obligations, &[&account.to_key()])
+}
+
+/// Prefix of all settled batches of an exchange.
+pub fn settlements_of(exchange: AccountId) -> Key {
+    Key::build(Table::Settlements, &[&exchange.to_key()])
 }
 
 /// Key of a settled batch of an exchange.

@@ -1,3 +1,4 @@
 //! Accounts: opening, representatives.
 
 pub mod open_account;
+pub mod set_representatives;

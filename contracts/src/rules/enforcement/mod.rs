@@ -1,1 +1,4 @@
 //! Enforcement: freezes by order.
+
+pub mod freeze;
+pub mod unfreeze;

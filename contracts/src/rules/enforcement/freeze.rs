@@ -1,0 +1,148 @@
+//! Freezes an account or named units on the order of a court or an authority.
+//!
+//! # Purpose
+//! Judicial freeze (Registration rules (Trial) art. 22): nothing leaves the account, or the units
+//! do not move, until the order is lifted. The order itself stays off the ledger; its digest
+//! names the freeze.
+//!
+//! # Who signs
+//! The registration institution of the market, two people at least: that of allowances for its
+//! accounts and for CEA, that of reductions for project owners and for CCER.
+//!
+//! # Checks in order
+//! 1. Shape of the selection, where units are named.
+//! 2. The order was not executed before.
+//! 3. The account exists, is open and is kept by this institution; so are the instruments.
+//! 4. The units are held free by the account.
+//!
+//! # Writes
+//! Accounts, units, supplies, freezes.
+//!
+//! # Event
+//! The account, the order and the frozen ranges; no range when the whole account is frozen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::genesis::registry_of;
+use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
+use crate::state::{
+    Account, AccountStatus, Freeze as FreezeRecord, Overlay, Table, UnitPlace, UnitStatus, keys,
+};
+use crate::types::{
+    AccountId, Digest, Instrument, OperationClass, Role, Selection, SerialRange, Tonnes, Vintage,
+};
+
+/// Order: freeze an account, or units of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Whose.
+    pub account: AccountId,
+    /// Which units; none freezes the whole account.
+    pub units: Option<Selection>,
+    /// Digest of the order.
+    pub order: Digest,
+}
+
+/// Something was frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// Whose.
+    pub account: AccountId,
+    /// Which units; empty when the whole account is frozen.
+    pub ranges: Vec<SerialRange>,
+    /// Digest of the order.
+    pub order: Digest,
+}
+
+crate::reject_codes! { REJECTS:
+    8001 ORDER_EXECUTED "Registration rules (Trial) art. 22" [order]
+        en "Order {order} was executed before."
+        zh "文书 {order} 已执行过。"
+        hint "Each order freezes once; use the digest of the new order."
+        hint_zh "每份文书只执行一次，请使用新文书的摘要。";
+    8002 OTHER_REGISTRY "Registration rules (Trial) art. 3" [account]
+        en "Account {account} or these units are kept by the other registration institution."
+        zh "账户 {account} 或所列单位由另一注册登记机构管理。"
+        hint "Send the order to the institution that keeps the account and the units."
+        hint_zh "请将文书送达管理该账户及单位的机构。";
+}
+
+/// Whether a registration institution keeps an account and an instrument.
+pub(super) fn keeps(registry: AccountId, account: AccountId, units: Option<&Selection>) -> bool {
+    let own = registry_of(registry.role());
+    let holder = matches!(
+        account.role(),
+        Role::KeyEmittingEntity | Role::ProjectOwner | Role::Trader | Role::Government
+    );
+    match units {
+        None => holder && registry_of(account.role()) == own,
+        Some(units) => {
+            let instruments = units.instruments();
+            holder && instruments.iter().all(|instrument| u8::from(instrument.is_ccer()) == own)
+        }
+    }
+}
+
+impl Rule for Freeze {
+    type Event = Frozen;
+    const NAME: &'static str = "freeze";
+    const AUTHORITY: Authority = Authority {
+        roles: &[Role::Registry, Role::CcerRegistry],
+        class: OperationClass::Administration,
+        people_min: 2,
+    };
+    const WRITES: &'static [Table] =
+        &[Table::Accounts, Table::Units, Table::Supplies, Table::Freezes];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
+        self.units.as_ref().map_or(Ok(()), common::check_selection)
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let key = keys::freeze(&self.order);
+        if state.contains(&key) {
+            return Err(ORDER_EXECUTED.reject(vec![self.order.into()]).into());
+        }
+        let account = common::open_account(state, self.account)?;
+        if !keeps(tx.account, self.account, self.units.as_ref()) {
+            return Err(OTHER_REGISTRY.reject(vec![self.account.into()]).into());
+        }
+        let ranges = match &self.units {
+            Some(units) => state.select_free_units(self.account, units)?,
+            None => Vec::new(),
+        };
+
+        let since = state.ledger()?.business_date;
+        if self.units.is_none() {
+            let status = AccountStatus::Frozen { order: self.order };
+            state.put(keys::account(self.account), &Account { status, ..account })?;
+        }
+        let from = UnitPlace { holder: self.account, status: UnitStatus::Free };
+        let status = UnitStatus::Frozen { order: self.order };
+        for range in &ranges {
+            state.move_units(*range, from, UnitPlace { status, ..from })?;
+        }
+        let record = FreezeRecord {
+            account: self.account,
+            ranges: ranges.clone(),
+            executed_by: tx.account,
+            since,
+            lifted_on: None,
+        };
+        state.put(key, &record)?;
+
+        Ok(Frozen { account: self.account, ranges, order: self.order })
+    }
+
+    fn example() -> Self {
+        Self {
+            account: crate::rules::example_account(Role::KeyEmittingEntity, 1),
+            units: Some(Selection::Quantity {
+                instrument: Instrument::Cea(Vintage::CYCLE_2019_2020),
+                tonnes: Tonnes::new(1_000),
+            }),
+            order: Digest::new([4; 32]),
+        }
+    }
+}

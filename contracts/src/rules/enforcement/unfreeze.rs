@@ -1,0 +1,107 @@
+//! Lifts a freeze.
+//!
+//! # Purpose
+//! Ends a judicial freeze when its order is lifted (Registration rules (Trial) art. 22).
+//!
+//! # Who signs
+//! The registration institution that executed the freeze, two people at least.
+//!
+//! # Checks in order
+//! 1. There is a freeze of this order, executed by this institution.
+//! 2. It was not lifted before.
+//!
+//! # Writes
+//! Accounts, units, supplies, freezes.
+//!
+//! # Event
+//! The account, both documents and the freed ranges.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
+use crate::state::{Account, AccountStatus, Freeze, Overlay, Table, UnitPlace, UnitStatus, keys};
+use crate::types::{AccountId, Digest, OperationClass, Role, SerialRange};
+
+/// Order: lift a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfreeze {
+    /// Digest of the order that froze.
+    pub order: Digest,
+    /// Digest of the document that lifts it.
+    pub lifted_by: Digest,
+}
+
+/// A freeze was lifted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfrozen {
+    /// Whose.
+    pub account: AccountId,
+    /// Which units; empty when the whole account was frozen.
+    pub ranges: Vec<SerialRange>,
+    /// Digest of the order that froze.
+    pub order: Digest,
+    /// Digest of the document that lifts it.
+    pub lifted_by: Digest,
+}
+
+crate::reject_codes! { REJECTS:
+    8011 FREEZE_UNKNOWN "Registration rules (Trial) art. 22" [order]
+        en "This institution executed no freeze of order {order}."
+        zh "本机构未执行过文书 {order} 的冻结。"
+        hint "Check the digest; the institution that froze must lift."
+        hint_zh "请核对摘要；须由执行冻结的机构解除。";
+    8012 FREEZE_LIFTED "Registration rules (Trial) art. 22" [order, date]
+        en "The freeze of order {order} was lifted on {date}."
+        zh "文书 {order} 的冻结已于 {date} 解除。"
+        hint "Nothing is left to do."
+        hint_zh "无须再次办理。";
+}
+
+impl Rule for Unfreeze {
+    type Event = Unfrozen;
+    const NAME: &'static str = "unfreeze";
+    const AUTHORITY: Authority = Authority {
+        roles: &[Role::Registry, Role::CcerRegistry],
+        class: OperationClass::Administration,
+        people_min: 2,
+    };
+    const WRITES: &'static [Table] =
+        &[Table::Accounts, Table::Units, Table::Supplies, Table::Freezes];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
+        Ok(())
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let key = keys::freeze(&self.order);
+        let freeze = state.get::<Freeze>(&key)?.filter(|f| f.executed_by == tx.account);
+        let Some(freeze) = freeze else {
+            return Err(FREEZE_UNKNOWN.reject(vec![self.order.into()]).into());
+        };
+        if let Some(date) = freeze.lifted_on {
+            return Err(FREEZE_LIFTED.reject(vec![self.order.into(), date.into()]).into());
+        }
+
+        let today = state.ledger()?.business_date;
+        let Freeze { account, ranges, .. } = freeze.clone();
+        if ranges.is_empty() {
+            let record = common::account(state, account)?;
+            let open = Account { status: AccountStatus::Open, ..record };
+            state.put(keys::account(account), &open)?;
+        }
+        let free = UnitPlace { holder: account, status: UnitStatus::Free };
+        let frozen =
+            UnitPlace { holder: account, status: UnitStatus::Frozen { order: self.order } };
+        for range in &ranges {
+            state.move_units(*range, frozen, free)?;
+        }
+        state.put(key, &Freeze { lifted_on: Some(today), ..freeze })?;
+
+        Ok(Unfrozen { account, ranges, order: self.order, lifted_by: self.lifted_by })
+    }
+
+    fn example() -> Self {
+        Self { order: Digest::new([4; 32]), lifted_by: Digest::new([5; 32]) }
+    }
+}

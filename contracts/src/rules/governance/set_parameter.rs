@@ -1,0 +1,136 @@
+//! Sets a parameter from a day on.
+//!
+//! # Purpose
+//! What the law leaves to an authority (caps, ratios, deadlines, eligible vintages) is ledger
+//! state, versioned by first day and compliance year, each version with its article.
+//!
+//! # Who signs
+//! The authority that the parameter's definition names, two people at least.
+//!
+//! # Checks in order
+//! 1. The article is a short printable text; the value is within the parameter's limits.
+//! 2. The role may set this parameter.
+//! 3. The first day of validity is not before the business date.
+//!
+//! # Writes
+//! Parameters.
+//!
+//! # Event
+//! The version that was set and the value it replaces.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
+use crate::state::{Overlay, ParameterName, ParameterVersion, Table, parameter_key};
+use crate::types::{BusinessDate, OperationClass, Role, Vintage};
+
+/// Longest name of an article in bytes.
+pub const ARTICLE_BYTES_MAX: usize = 200;
+
+/// Order: a parameter has a value from a day on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetParameter {
+    /// Which.
+    pub name: ParameterName,
+    /// Compliance year; none for all years without a version of their own.
+    pub year: Option<Vintage>,
+    /// First day of validity.
+    pub valid_from: BusinessDate,
+    /// Value in the parameter's unit.
+    pub value: i64,
+    /// Article or notice it comes from.
+    pub article: String,
+}
+
+/// A parameter was set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterSet {
+    /// Which.
+    pub name: ParameterName,
+    /// Compliance year; none for all.
+    pub year: Option<Vintage>,
+    /// First day of validity.
+    pub valid_from: BusinessDate,
+    /// The value.
+    pub value: i64,
+    /// Value in force on that day until now.
+    pub before: Option<i64>,
+}
+
+crate::reject_codes! { REJECTS:
+    2101 PARAMETER_OUT_OF_LIMITS "Definition of the parameter" [parameter, unit]
+        en "The value of {parameter} is outside its limits; its unit is {unit}."
+        zh "参数 {parameter} 的取值超出范围；单位：{unit}。"
+        hint "See cets tx list-rules for limits and units."
+        hint_zh "请查询该参数的范围和单位。";
+    2102 PARAMETER_OTHER_AUTHORITY "Definition of the parameter" [parameter, role]
+        en "{parameter} is set by the role {role}."
+        zh "参数 {parameter} 须由 {role} 设定。"
+        hint "Let that authority sign."
+        hint_zh "请由该主管部门签署。";
+    2103 PARAMETER_IN_THE_PAST "Rules are not changed for days that passed" [date, today]
+        en "The value would hold from {date}; the business date is {today}."
+        zh "生效日 {date} 早于当前业务日期 {today}。"
+        hint "Name the business date or a later day."
+        hint_zh "生效日须为当前业务日期或以后。";
+}
+
+impl Rule for SetParameter {
+    type Event = ParameterSet;
+    const NAME: &'static str = "set_parameter";
+    const AUTHORITY: Authority = Authority {
+        roles: &[Role::Ministry, Role::Registry, Role::CcerRegistry],
+        class: OperationClass::Administration,
+        people_min: 2,
+    };
+    const WRITES: &'static [Table] = &[Table::Parameters];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
+        common::check_text(&self.article, ARTICLE_BYTES_MAX)?;
+        let (min, max) = self.name.limits();
+        if (min..=max).contains(&self.value) {
+            return Ok(());
+        }
+        Err(PARAMETER_OUT_OF_LIMITS.reject(vec![self.name.name().into(), self.name.unit().into()]))
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let role = self.name.authority();
+        if tx.account.role() != role {
+            let facts = vec![self.name.name().into(), role.into()];
+            return Err(PARAMETER_OTHER_AUTHORITY.reject(facts).into());
+        }
+        let today = state.ledger()?.business_date;
+        if self.valid_from < today {
+            let facts = vec![self.valid_from.into(), today.into()];
+            return Err(PARAMETER_IN_THE_PAST.reject(facts).into());
+        }
+        let before = state.parameter(self.name, self.year, self.valid_from)?;
+
+        let version = ParameterVersion {
+            value: self.value,
+            article: self.article.clone(),
+            set_by: Some(tx.account),
+        };
+        state.put(parameter_key(self.name, self.year, self.valid_from), &version)?;
+
+        Ok(ParameterSet {
+            name: self.name,
+            year: self.year,
+            valid_from: self.valid_from,
+            value: self.value,
+            before: before.map(|version| version.value),
+        })
+    }
+
+    fn example() -> Self {
+        Self {
+            name: ParameterName::IssueCap,
+            year: Some(Vintage::CYCLE_2019_2020),
+            valid_from: BusinessDate::from_ymd(2021, 7, 16).expect("a day"),
+            value: 9_000_000_000,
+            article: "Allocation plan 2019-2020".to_owned(),
+        }
+    }
+}

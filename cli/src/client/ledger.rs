@@ -163,11 +163,17 @@ impl Node {
 
     /// Issued, held and ended units of each instrument.
     pub fn supplies(&self) -> Result<Vec<(Instrument, Supply)>, CliError> {
-        let answer = self.wait(self.ledger().list_supplies(ListSuppliesRequest {}))?;
-        self.records("supply", &answer, |key, value: Supply| match key {
-            KeyParts::Supply(instrument) => Some((instrument, value)),
-            _ => None,
-        })
+        self.all_records(
+            "supply",
+            |page| {
+                let request = ListSuppliesRequest { page_size: PAGE_RECORDS, page };
+                self.wait(self.ledger().list_supplies(request))
+            },
+            |key, value: Supply| match key {
+                KeyParts::Supply(instrument) => Some((instrument, value)),
+                _ => None,
+            },
+        )
     }
 
     /// Obligations of an account, or of all that the caller may read.
@@ -195,23 +201,36 @@ impl Node {
 
     /// All versions of all parameters.
     pub fn parameters(&self) -> Result<Vec<ParameterLine>, CliError> {
-        let answer = self.wait(self.ledger().list_parameters(ListParametersRequest {}))?;
-        self.records("parameter", &answer, |key, version| match key {
-            KeyParts::Parameter(tag, year, valid_from) => {
-                Some(ParameterLine { tag, year, valid_from, version })
-            }
-            _ => None,
-        })
+        self.all_records(
+            "parameter",
+            |page| {
+                let request = ListParametersRequest { page_size: PAGE_RECORDS, page };
+                self.wait(self.ledger().list_parameters(request))
+            },
+            |key, version| match key {
+                KeyParts::Parameter(tag, year, valid_from) => {
+                    Some(ParameterLine { tag, year, valid_from, version })
+                }
+                _ => None,
+            },
+        )
     }
 
     /// Orders of an account that wait for approval.
     pub fn tasks(&self, account: AccountId) -> Result<Vec<(TaskId, Task)>, CliError> {
-        let request = ListTasksRequest { account: account.to_string() };
-        let answer = self.wait(self.ledger().list_tasks(request))?;
-        self.records("task", &answer, |key, value: Task| match key {
-            KeyParts::Task(id) => Some((id, value)),
-            _ => None,
-        })
+        let account = account.to_string();
+        self.all_records(
+            "task",
+            |page| {
+                let request =
+                    ListTasksRequest { account: account.clone(), page_size: PAGE_RECORDS, page };
+                self.wait(self.ledger().list_tasks(request))
+            },
+            |key, value: Task| match key {
+                KeyParts::Task(id) => Some((id, value)),
+                _ => None,
+            },
+        )
     }
 
     /// Settled batches of an exchange.

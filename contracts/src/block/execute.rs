@@ -1,5 +1,7 @@
 //! The one executor: admission, proposal, validation, commit, sync, replay and audit run this.
 
+use core::borrow::Borrow;
+
 use super::{Block, EventRecord, Header, LOG_ENTRY_BYTES_MAX, LogEntry, Outcome, Receipt};
 use crate::fault::Fault;
 use crate::log::{LogFrontier, LogNode, leaf_hash};
@@ -200,14 +202,14 @@ pub enum PushError {
 }
 
 /// Executes a block as proposed and holds the result against its header.
-pub fn execute_block(
+pub fn execute_block<T: Borrow<VerifiedTransaction>>(
     state: &State,
     header: &Header,
-    transactions: &[VerifiedTransaction],
+    transactions: &[T],
 ) -> Result<ExecutedBlock, BlockError> {
     let mut executor = BlockExecutor::new(state, header.time, header.proposer)?;
     for (position, transaction) in (0u32..).zip(transactions) {
-        executor.push(transaction).map_err(|error| match error {
+        executor.push(transaction.borrow()).map_err(|error| match error {
             PushError::Envelope(error) => BlockError::Envelope { position, error },
             PushError::Fault(fault) => BlockError::Fault(fault),
         })?;

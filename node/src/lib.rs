@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clock;
+pub mod ledger;
 pub mod mempool;
 pub mod read;
 pub mod store;

@@ -173,6 +173,8 @@ pub struct BlockBytes {
     pub certificate: Vec<u8>,
     /// Canonical bytes of the receipts, in order.
     pub receipts: Vec<Vec<u8>>,
+    /// Canonical bytes of the event records, in order; empty for a refused transaction.
+    pub events: Vec<Vec<u8>>,
     /// Log index of the first entry.
     pub first_log_index: LogIndex,
 }

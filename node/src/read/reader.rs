@@ -207,6 +207,7 @@ impl Reader {
             block: stored.block.encode(),
             certificate: codec::encode(&stored.certificate),
             receipts: stored.receipts.iter().map(codec::encode).collect(),
+            events: stored.events,
             first_log_index: stored.first_log_index,
         }))
     }

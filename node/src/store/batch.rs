@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cets_contracts::block::{Certificate, ExecutedBlock};
+use cets_contracts::block::{Certificate, EventRecord, ExecutedBlock, TxOutcome};
 use cets_contracts::codec;
 use cets_contracts::types::{AccountId, BlockId, Height, LogIndex};
 
@@ -11,6 +11,7 @@ use super::history::{BlockPosition, history_key};
 use super::links::{HopMap, MovementId, encode_links};
 use super::runs::RunWriter;
 use super::{Column, Store, StoreError};
+use crate::mempool::PooledTransaction;
 
 /// Everything that becomes durable with a block.
 pub struct BlockBatch<'a> {
@@ -20,8 +21,8 @@ pub struct BlockBatch<'a> {
     pub certificate: &'a Certificate,
     /// Log index of its first entry.
     pub first_log_index: LogIndex,
-    /// For each transaction, the accounts it touches.
-    pub accounts: &'a [BTreeSet<AccountId>],
+    /// Its transactions.
+    pub transactions: &'a [PooledTransaction],
     /// Undecided blocks of its height and below, which can never be decided any more.
     pub undecided: &'a [BlockId],
 }
@@ -37,6 +38,7 @@ impl Store {
         let events = self.put_outcomes(&mut writes, block)?;
         self.put_log_nodes(&mut writes, &executed.log_nodes);
         self.put_records(&mut writes, executed.state.changes());
+        self.put_validators(&mut writes, executed)?;
         self.delete_undecided(&mut writes, block.undecided, height)?;
         self.put_tip(&mut writes, &executed.tip(), &executed.log);
         self.write(writes, Durability::Synced, "write the block")?;
@@ -70,12 +72,12 @@ impl Store {
         let mut runs = RunWriter::new(Column::Outcomes, block.first_log_index);
         let mut hops = HopMap::new(self);
         let mut all_events = Vec::with_capacity(block.executed.outcomes.len());
-        let outcomes = block.executed.outcomes.iter().zip(block.accounts);
-        for (log_index, (outcome, accounts)) in (block.first_log_index..).zip(outcomes) {
+        let outcomes = block.executed.outcomes.iter().zip(block.transactions);
+        for (log_index, (outcome, transaction)) in (block.first_log_index..).zip(outcomes) {
             let id = outcome.receipt.tx_id;
             self.put(writes, Column::Transactions, id.as_bytes(), &log_index.to_be_bytes());
-            for account in accounts {
-                let key = history_key(*account, log_index);
+            for account in touched_accounts(transaction, outcome) {
+                let key = history_key(account, log_index);
                 self.put(writes, Column::Histories, &key, &[]);
             }
             let mut links = Vec::new();
@@ -107,4 +109,11 @@ impl Store {
         self.delete_undecided(&mut writes, ids, height)?;
         self.write(writes, Durability::Buffered, "forget undecided blocks")
     }
+}
+
+/// The account that acted and all that the events name.
+fn touched_accounts(transaction: &PooledTransaction, outcome: &TxOutcome) -> BTreeSet<AccountId> {
+    let mut accounts = outcome.events.as_ref().map(EventRecord::accounts).unwrap_or_default();
+    accounts.insert(transaction.body().account);
+    accounts
 }

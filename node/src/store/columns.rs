@@ -29,6 +29,8 @@ columns! {
     BlockStarts "block_starts",
     /// Certificates: height -> certificate.
     Certificates "certificates",
+    /// Validator sets: first height -> set.
+    ValidatorSets "validator_sets",
     /// Log entries in runs: first log index -> entries.
     Entries "entries",
     /// Events and links of movements in runs: first log index -> outcomes.

@@ -28,6 +28,8 @@ pub struct StoredBlock {
     pub certificate: Certificate,
     /// Receipts in order.
     pub receipts: Vec<Receipt>,
+    /// Canonical bytes of the event records, in order; empty for a refused transaction.
+    pub events: Vec<Vec<u8>>,
     /// Log index of the first entry.
     pub first_log_index: LogIndex,
 }
@@ -101,8 +103,21 @@ impl Store {
             let reason = format!("block {height} has lost transactions");
             return Err(StoreError::damaged(Column::Entries, first_log_index, reason));
         }
+        let events = self.events(first_log_index, header.log_size)?;
         let block = Block { header, transactions };
-        Ok(Some(StoredBlock { block, certificate, receipts, first_log_index }))
+        Ok(Some(StoredBlock { block, certificate, receipts, events, first_log_index }))
+    }
+
+    /// Canonical bytes of the event records of transactions from `begin` to before `end`.
+    pub fn events(&self, begin: LogIndex, end: LogIndex) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut all = Vec::new();
+        self.for_each_in_runs(Column::Outcomes, begin, end, |index, item| {
+            let events = links::decode_events(item)
+                .ok_or_else(|| StoreError::damaged(Column::Outcomes, index, "it ends early"))?;
+            all.push(events.to_vec());
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// Canonical bytes of an entry of the log.

@@ -205,12 +205,20 @@ pub(super) fn encode_links(links: &[MovementLinks]) -> Vec<u8> {
     if links.is_empty() { Vec::new() } else { codec::encode(links) }
 }
 
+/// Events and links of the item of a run of [`Column::Outcomes`].
+fn split_outcome(item: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = item.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+/// Events of the item of a run of [`Column::Outcomes`].
+pub(super) fn decode_events(item: &[u8]) -> Option<&[u8]> {
+    split_outcome(item).map(|(events, _)| events)
+}
+
 /// The item of a run of [`Column::Outcomes`].
 pub(super) fn decode_outcome(item: &[u8]) -> Result<StoredOutcome, String> {
-    let short = || "it ends early".to_owned();
-    let (length, rest) = item.split_first_chunk::<4>().ok_or_else(short)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| short())?;
-    let (events, links) = rest.split_at_checked(length).ok_or_else(short)?;
+    let (events, links) = split_outcome(item).ok_or_else(|| "it ends early".to_owned())?;
     let links = match links {
         [] => Vec::new(),
         links => codec::decode(links).map_err(|error| error.to_string())?,

@@ -22,6 +22,7 @@ mod nodes;
 mod records;
 mod runs;
 mod undecided;
+mod validators;
 mod votes;
 
 pub use batch::BlockBatch;

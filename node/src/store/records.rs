@@ -104,6 +104,7 @@ impl Store {
             self.put(&mut writes, Column::Records, key, &encode_record(record));
         }
         self.put(&mut writes, Column::Meta, GENESIS_KEY, json.as_bytes());
+        self.put_first_validators(&mut writes, &state)?;
         self.put_tip(&mut writes, &state.tip, &state.log);
         self.write(writes, Durability::Synced, "write the genesis state")?;
         Ok(state)

@@ -30,6 +30,7 @@ pub struct App {
 
 /// Options of every command.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// Directory of config.toml and keys [default: ~/.config/cets]
     #[arg(long, global = true, env = "CETS_HOME", value_name = "DIR", hide_env = true)]
@@ -53,6 +54,9 @@ pub struct GlobalArgs {
     /// Language of texts [default: from LANG]
     #[arg(long, global = true, env = "CETS_LANG", value_name = "LANG", hide_env = true)]
     pub lang: Option<Lang>,
+    /// Account to read for; a token signed with its key says so [default: the context's account]
+    #[arg(long = "as", global = true, env = "CETS_AS", value_name = "ACCOUNT", hide_env = true)]
+    pub read_as: Option<String>,
     /// No progress and no notices on standard error
     #[arg(long, short, global = true)]
     pub quiet: bool,
@@ -76,6 +80,20 @@ pub enum Command {
     /// Contexts: which ledger, which node, which account
     #[command(subcommand)]
     Context(commands::context::ContextCommand),
+    /// Accounts: show, list
+    #[command(subcommand)]
+    Account(commands::account::AccountCommand),
+    /// Units of an account, range by range
+    Holdings(commands::holdings::HoldingsArgs),
+    /// Transactions: build, sign, submit, show, list rules
+    #[command(subcommand)]
+    Tx(commands::tx::TxCommand),
+    /// A block, who decided it and what it ordered
+    Block(commands::block::BlockArgs),
+    /// Where one tonne is, and its whole life
+    Serial(commands::serial::SerialArgs),
+    /// How the nodes of the context are
+    Status(commands::status::StatusArgs),
     /// Explains exit codes and other topics
     Explain(commands::explain::ExplainArgs),
     /// Prints a completion script for a shell
@@ -168,6 +186,12 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliEr
         Command::Network(command) => commands::network::run(command, session),
         Command::Key(command) => commands::key::run(command, session),
         Command::Context(command) => commands::context::run(command, session),
+        Command::Account(command) => commands::account::run(command, session),
+        Command::Holdings(args) => commands::holdings::run(&args, session),
+        Command::Tx(command) => commands::tx::run(command, session),
+        Command::Block(args) => commands::block::run(&args, session),
+        Command::Serial(args) => commands::serial::run(&args, session),
+        Command::Status(args) => commands::status::run(&args, session),
         Command::Explain(args) => commands::explain::run(&args, session),
         Command::Completions(args) => commands::completions::run(&args),
     }

@@ -41,7 +41,11 @@ fn in_chinese(command: Command, path: &str) -> Command {
     }
     command = command.mut_args(|argument| {
         let id = argument.get_id().to_string();
-        let heading = if argument.is_positional() { "参数" } else { "选项" };
+        let heading = match (argument.is_positional(), argument.is_global_set()) {
+            (true, _) => "参数",
+            (_, true) => "通用选项",
+            _ => "选项",
+        };
         let argument = argument.help_heading(heading);
         match line(&format!("{path}.{id}")) {
             Some(line) => argument.help(line),

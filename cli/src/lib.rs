@@ -11,6 +11,7 @@ pub mod files;
 pub mod help;
 pub mod keys;
 pub mod network;
+pub mod orders;
 pub mod output;
 pub mod session;
 pub mod text;

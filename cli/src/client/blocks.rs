@@ -9,9 +9,8 @@ use cets_api::{
 use cets_contracts::block::{Block, Certificate, Header, Receipt};
 use cets_contracts::genesis::Genesis;
 use cets_contracts::types::{Height, LogIndex};
-use tonic::transport::Channel;
 
-use super::Node;
+use super::{CallerChannel, Node};
 use crate::error::CliError;
 
 /// A block as the history holds it.
@@ -45,7 +44,7 @@ pub struct ProvenEntry {
 }
 
 impl Node {
-    fn blocks(&self) -> BlocksClient<Channel> {
+    fn blocks(&self) -> BlocksClient<CallerChannel> {
         BlocksClient::new(self.channel()).max_decoding_message_size(super::ANSWER_BYTES_MAX)
     }
 

@@ -4,16 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cets_api::operations_client::OperationsClient;
+use cets_api::token::{TOKEN_LIFE_SECONDS_MAX, TOKEN_METADATA, bearer, mint};
 use cets_api::{GetStatusRequest, NodeStatus};
-use cets_contracts::types::ChainId;
+use cets_contracts::types::{AccountId, ChainId};
+use ed25519_dalek::SigningKey;
 use tokio::runtime::Runtime;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
 
 use super::status_failure;
+use crate::clock::now;
 use crate::config::Context;
 use crate::error::{CliError, ErrorKind};
+use crate::keys::{KeyFileError, key_error};
 use crate::session::Session;
 use crate::text;
+use crate::text::Lang;
 
 /// Longest wait for a connection to one node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,7 +36,29 @@ pub struct Node {
     channel: Channel,
     address: String,
     status: NodeStatus,
+    caller: Caller,
 }
+
+/// Who calls, and in which language errors come back; goes with every request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    language: &'static str,
+    token: Option<MetadataValue<Ascii>>,
+}
+
+impl Interceptor for Caller {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let metadata = request.metadata_mut();
+        metadata.insert("accept-language", MetadataValue::from_static(self.language));
+        if let Some(token) = &self.token {
+            metadata.insert(TOKEN_METADATA, token.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A connection that names its caller.
+pub type CallerChannel = InterceptedService<Channel, Caller>;
 
 impl Node {
     /// Connects to the first node of the session's context that answers, and refuses one of
@@ -44,16 +75,10 @@ impl Node {
                 "请使用 --node http://主机:端口，或 `cets context set 名称 --node http://主机:端口`"
             )));
         }
-        let certificates = match &context.tls_ca {
-            Some(path) => {
-                let path = session.home().resolve(path);
-                Some(std::fs::read(&path).map_err(|error| CliError::file(&path, &error))?)
-            }
-            None => None,
-        };
+        let certificates = Self::certificates(session)?;
         let mut failure = None;
         for address in &context.nodes {
-            match Self::connect_to(address, certificates.as_deref()) {
+            match Self::connect_to(address, certificates.as_deref(), session.lang()) {
                 Ok(node) => return node.of_chain(context),
                 Err(error) if error.kind() == ErrorKind::Unreachable => failure = Some(error),
                 Err(error) => return Err(error),
@@ -69,8 +94,24 @@ impl Node {
         }))
     }
 
+    /// The certificate authority of the context, in PEM.
+    pub fn certificates(session: &Session<'_>) -> Result<Option<Vec<u8>>, CliError> {
+        let Some(path) = &session.context().tls_ca else { return Ok(None) };
+        let path = session.home().resolve(path);
+        std::fs::read(&path).map(Some).map_err(|error| CliError::file(&path, &error))
+    }
+
     /// Connects to one node and asks for its status.
-    pub fn connect_to(address: &str, certificates: Option<&[u8]>) -> Result<Self, CliError> {
+    pub fn connect_to(
+        address: &str,
+        certificates: Option<&[u8]>,
+        lang: Lang,
+    ) -> Result<Self, CliError> {
+        let language = match lang {
+            Lang::En => "en",
+            Lang::Zh => "zh",
+        };
+        let caller = Caller { language, token: None };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -85,7 +126,22 @@ impl Node {
             Ok::<_, CliError>((channel, status))
         });
         let (channel, status) = connected?;
-        Ok(Self { runtime: Arc::new(runtime), channel, address: address.to_owned(), status })
+        let address = address.to_owned();
+        Ok(Self { runtime: Arc::new(runtime), channel, address, status, caller })
+    }
+
+    /// The same connection with a token that says for which account it reads.
+    pub fn read_for(self, account: AccountId, key: &SigningKey) -> Result<Self, CliError> {
+        let mut token_id = [0u8; 16];
+        getrandom::fill(&mut token_id)
+            .map_err(|_| key_error("token", KeyFileError::NoRandomness))?;
+        let seconds = now()?.as_millis() / 1_000;
+        let chain = &self.status.chain_id;
+        let account = account.to_string();
+        let token = mint(key, &account, chain, seconds, TOKEN_LIFE_SECONDS_MAX, token_id);
+        let token = bearer(&token).parse().map_err(|_| self.nonsense("chain id"))?;
+        let caller = Caller { token: Some(token), ..self.caller };
+        Ok(Self { caller, ..self })
     }
 
     fn of_chain(self, context: &Context) -> Result<Self, CliError> {
@@ -118,8 +174,8 @@ impl Node {
         &self.address
     }
 
-    pub(super) fn channel(&self) -> Channel {
-        self.channel.clone()
+    pub(super) fn channel(&self) -> CallerChannel {
+        InterceptedService::new(self.channel.clone(), self.caller.clone())
     }
 
     pub(super) fn wait<T>(

@@ -1,7 +1,7 @@
 //! Failures of a node in words: its own error report when there is one, else the gRPC status.
 
 use cets_contracts::block::Outcome;
-use cets_contracts::rules::{Reject, reject_code};
+use cets_contracts::rules::{Language, Reject, reject_code};
 use cets_contracts::types::TxId;
 use serde::Deserialize;
 use serde_json::json;
@@ -92,24 +92,11 @@ pub fn status_failure(address: &str, status: &tonic::Status) -> CliError {
     failure.fact("node", address).fact("grpc_code", format!("{:?}", status.code()))
 }
 
-/// What a rule's refusal says, with its facts put in.
+/// What a rule's refusal says, and what to do.
 pub fn reject_sentence(reject: &Reject) -> (Text, Text) {
-    let Some(code) = reject_code(reject.number) else {
-        let number = reject.number;
-        return (
-            text!("the rule refused with code {number}", "规则以代码 {number} 拒绝"),
-            text!("this program is older than the ledger", "本程序版本早于账本"),
-        );
-    };
-    let fill = |english: &str, chinese: &str| {
-        let put = |sentence: &str| {
-            code.facts.iter().zip(&reject.facts).fold(sentence.to_owned(), |text, (name, fact)| {
-                text.replace(&format!("{{{name}}}"), &fact.to_string())
-            })
-        };
-        Text::new(put(english), put(chinese))
-    };
-    (fill(code.en, code.zh), fill(code.hint_en, code.hint_zh))
+    let english = reject.explain(Language::English);
+    let chinese = reject.explain(Language::Chinese);
+    (Text::new(english.sentence, chinese.sentence), Text::new(english.hint, chinese.hint))
 }
 
 /// The failure that a receipt's refusal is.

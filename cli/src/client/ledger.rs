@@ -17,9 +17,8 @@ use cets_contracts::types::{
     AccountId, BlockTime, BusinessDate, Height, Instrument, LogIndex, SerialRange, TaskId, TxId,
     Vintage,
 };
-use tonic::transport::Channel;
 
-use super::Node;
+use super::{CallerChannel, Node};
 use crate::error::CliError;
 
 /// Records asked for per page.
@@ -83,7 +82,7 @@ impl ParameterLine {
 }
 
 impl Node {
-    fn ledger(&self) -> LedgerClient<Channel> {
+    fn ledger(&self) -> LedgerClient<CallerChannel> {
         LedgerClient::new(self.channel()).max_decoding_message_size(super::ANSWER_BYTES_MAX)
     }
 

@@ -8,9 +8,8 @@ use cets_contracts::block::{EventRecord, LogEntry, Receipt};
 use cets_contracts::codec;
 use cets_contracts::tx::{SignedTransaction, TxBody};
 use cets_contracts::types::{BlockTime, Height, LogIndex, PublicKey, TxId};
-use tonic::transport::Channel;
 
-use super::Node;
+use super::{CallerChannel, Node};
 use crate::error::CliError;
 
 /// A transaction with its final answer.
@@ -40,7 +39,7 @@ pub struct Simulated {
 }
 
 impl Node {
-    fn transactions(&self) -> TransactionsClient<Channel> {
+    fn transactions(&self) -> TransactionsClient<CallerChannel> {
         TransactionsClient::new(self.channel())
     }
 

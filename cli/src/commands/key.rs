@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::keys::{PublicHalf, open_file};
+use crate::keys::{PassphraseSource, PublicHalf};
 use crate::output::{Cell, Report, left};
 use crate::session::Session;
 use crate::text;
@@ -70,15 +70,13 @@ pub fn run(command: KeyCommand, session: &mut Session<'_>) -> Result<Report, Cli
         KeyCommand::List => Ok(list(&store.list()?)),
         KeyCommand::Show { name } => {
             if store.secret_path(&name).exists() && !store.public_path(&name).exists() {
-                let passphrase = session.passphrases().existing(&name, session.lang())?;
-                store.open(&name, &passphrase)?;
+                session.open_key(&name)?;
             }
             Ok(one(session, &store.public(&name)?))
         }
         KeyCommand::Import { name, file, account } => {
             refuse_taken(session, &name)?;
-            let shown = file.display().to_string();
-            let key = open_file(&file, || session.passphrases().existing(&shown, session.lang()))?;
+            let key = session.open_key_file(&file)?;
             let passphrase = session.passphrases().fresh(&name, session.lang())?;
             Ok(one(session, &store.insert(&name, account, &key, &passphrase)?))
         }
@@ -88,10 +86,10 @@ pub fn run(command: KeyCommand, session: &mut Session<'_>) -> Result<Report, Cli
             Ok(one(session, &public))
         }
         KeyCommand::Passphrase { name, new_password_file } => {
-            let old = session.passphrases().existing(&name, session.lang())?;
-            let fresh = crate::keys::PassphraseSource { file: new_password_file, descriptor: None };
-            let new = fresh.fresh(&name, session.lang())?;
-            Ok(one(session, &store.change_passphrase(&name, &old, &new)?))
+            let key = session.open_key(&name)?;
+            let new = PassphraseSource::new(new_password_file, None);
+            let new = new.fresh(&name, session.lang())?;
+            Ok(one(session, &store.change_passphrase(&name, &key, &new)?))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where passphrases come from: a file, a descriptor or one prompt; never an argument.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -37,18 +38,54 @@ impl std::fmt::Debug for Passphrase {
     }
 }
 
-/// Where the passphrase of a command comes from.
-#[derive(Clone, Debug, Default)]
+/// Where the passphrases of a command come from; each is read or asked for once.
+#[derive(Debug, Default)]
 pub struct PassphraseSource {
     /// File whose first line is the passphrase.
-    pub file: Option<PathBuf>,
+    file: Option<PathBuf>,
     /// Number of an open file descriptor whose first line is the passphrase.
-    pub descriptor: Option<u32>,
+    descriptor: Option<u32>,
+    /// Passphrases that opened a key before.
+    known: RefCell<Vec<Passphrase>>,
 }
 
 impl PassphraseSource {
-    /// The passphrase of an existing key; asks at most once on the terminal.
-    pub fn existing(&self, key: &str, lang: Lang) -> Result<Passphrase, CliError> {
+    /// A source: a file, else a descriptor, else the terminal.
+    pub const fn new(file: Option<PathBuf>, descriptor: Option<u32>) -> Self {
+        Self { file, descriptor, known: RefCell::new(Vec::new()) }
+    }
+
+    /// Whether keys can be opened without asking anybody.
+    pub const fn is_ready(&self) -> bool {
+        self.file.is_some() || self.descriptor.is_some()
+    }
+
+    /// Opens something with the passphrases known so far, else with a new one.
+    ///
+    /// One prompt serves all keys of a command; only a key that it does not open asks again.
+    pub fn open<T>(
+        &self,
+        key: &str,
+        lang: Lang,
+        attempt: impl Fn(&Passphrase) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let known = self.known.borrow().clone();
+        if let Some(opened) = known.iter().find_map(|passphrase| attempt(passphrase).ok()) {
+            return Ok(opened);
+        }
+        let passphrase = match (self.is_ready(), known.first()) {
+            // The only passphrase of the file or descriptor: tell why it does not fit.
+            (true, Some(only)) => only.clone(),
+            _ => self.existing(key, lang)?,
+        };
+        let opened = attempt(&passphrase);
+        if opened.is_ok() || self.is_ready() {
+            self.known.borrow_mut().push(passphrase);
+        }
+        opened
+    }
+
+    fn existing(&self, key: &str, lang: Lang) -> Result<Passphrase, CliError> {
         match self.prepared()? {
             Some(passphrase) => Ok(passphrase),
             None => prompt(&text!("Passphrase of key {key}: ", "密钥 {key} 的口令："), lang),
@@ -128,7 +165,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pass");
         std::fs::write(&path, text).unwrap();
-        PassphraseSource { file: Some(path), descriptor: None }.fresh("k", Lang::En)
+        PassphraseSource::new(Some(path), None).fresh("k", Lang::En)
     }
 
     #[test]
@@ -143,6 +180,23 @@ mod tests {
         assert!(from_text("").is_err());
         assert!(from_text("\nlater").is_err());
         assert!(from_text("seven77").unwrap_err().to_string().contains("at least 8"));
+    }
+
+    #[test]
+    fn a_known_passphrase_is_tried_before_anybody_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pass");
+        std::fs::write(&path, "correct horse").unwrap();
+        let source = PassphraseSource::new(Some(path.clone()), None);
+        let fits = |passphrase: &Passphrase| match *passphrase == Passphrase::new("correct horse") {
+            true => Ok(()),
+            false => Err(CliError::user(text!("no", "否"))),
+        };
+        source.open("a", Lang::En, fits).unwrap();
+        std::fs::remove_file(path).unwrap();
+        source.open("b", Lang::En, fits).unwrap();
+        let never = |_: &Passphrase| Err::<(), _>(CliError::user(text!("does not fit", "不符")));
+        assert!(source.open("c", Lang::En, never).unwrap_err().to_string().contains("not fit"));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    KeyFileError, Passphrase, decrypt_key, encrypt_key, generate_key, is_encrypted, read_key_text,
-    replace_file, write_new_file,
+    KeyFileError, Passphrase, decrypt_key, encrypt_key, generate_key, read_key_text, replace_file,
+    write_new_file,
 };
 use crate::error::CliError;
 use crate::text;
@@ -152,13 +152,16 @@ impl KeyStore {
         names.iter().map(|name| self.public(name)).collect()
     }
 
+    /// Refuses a name that no key has, before anybody types a passphrase.
+    pub fn check_known(&self, name: &str) -> Result<(), CliError> {
+        check_name(name)?;
+        if self.secret_path(name).exists() { Ok(()) } else { Err(self.unknown(name)) }
+    }
+
     /// Opens a key by name; writes its public half when that is missing.
     pub fn open(&self, name: &str, passphrase: &Passphrase) -> Result<SigningKey, CliError> {
-        check_name(name)?;
+        self.check_known(name)?;
         let path = self.secret_path(name);
-        if !path.exists() {
-            return Err(self.unknown(name));
-        }
         let pem = read_key_text(&path).map_err(|error| key_error(name, error))?;
         let key = decrypt_key(&pem, passphrase).map_err(|error| key_error(name, error))?;
         let public_key = PublicKey::new(key.verifying_key().to_bytes());
@@ -174,15 +177,14 @@ impl KeyStore {
         Ok(key)
     }
 
-    /// Encrypts a key under another passphrase.
+    /// Encrypts a key of the store, opened before, under another passphrase.
     pub fn change_passphrase(
         &self,
         name: &str,
-        old: &Passphrase,
-        new: &Passphrase,
+        key: &SigningKey,
+        passphrase: &Passphrase,
     ) -> Result<PublicHalf, CliError> {
-        let key = self.open(name, old)?;
-        let pem = encrypt_key(&key, new).map_err(|error| key_error(name, error))?;
+        let pem = encrypt_key(key, passphrase).map_err(|error| key_error(name, error))?;
         replace_file(&self.secret_path(name), pem.as_bytes())
             .map_err(|error| key_error(name, error))?;
         self.public(name)
@@ -258,18 +260,6 @@ pub fn key_error(name: &str, error: KeyFileError) -> CliError {
     failure.fact("key", name)
 }
 
-/// Opens a key file anywhere on disk; asks for a passphrase only if it is encrypted.
-pub fn open_file(
-    path: &Path,
-    passphrase: impl FnOnce() -> Result<Passphrase, CliError>,
-) -> Result<SigningKey, CliError> {
-    let name = path.display().to_string();
-    let pem = read_key_text(path).map_err(|error| key_error(&name, error))?;
-    let key =
-        if is_encrypted(&pem) { decrypt_key(&pem, &passphrase()?) } else { super::plain_key(&pem) };
-    key.map_err(|error| key_error(&name, error))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -327,7 +317,8 @@ mod tests {
         let (_folder, store) = store();
         let (old, new) = (Passphrase::new("correct horse"), Passphrase::new("battery staple"));
         let public = store.create("a", None, &old).unwrap();
-        store.change_passphrase("a", &old, &new).unwrap();
+        let key = store.open("a", &old).unwrap();
+        store.change_passphrase("a", &key, &new).unwrap();
         assert!(store.open("a", &old).is_err());
         let key = store.open("a", &new).unwrap();
         assert_eq!(key.verifying_key().to_bytes(), *public.public_key.as_bytes());

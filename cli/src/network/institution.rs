@@ -55,7 +55,8 @@ const ROLE_NAMES: &[(&str, Role)] = &[
 
 /// The role of a name or of three letters.
 pub fn role_named(text: &str) -> Option<Role> {
-    let by_name = ROLE_NAMES.iter().find(|(name, _)| *name == text).map(|(_, role)| *role);
+    let plain = text.replace('_', "-");
+    let by_name = ROLE_NAMES.iter().find(|(name, _)| *name == plain).map(|(_, role)| *role);
     let letters = text.to_ascii_uppercase();
     by_name.or_else(|| Role::ALL.iter().find(|role| role.letters() == letters).copied())
 }

@@ -1,0 +1,199 @@
+//! `cets account`: accounts as the ledger knows them.
+
+use cets_contracts::state::{Account, AccountStatus, StatusKind};
+use cets_contracts::types::{AccountId, ProvinceCode, Right};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+use crate::network::{role_name, role_named};
+use crate::output::{Cell, Report, left, right};
+use crate::session::Session;
+use crate::text;
+use crate::text::Text;
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Shows an account: holder, status, representatives, money, totals
+    Show {
+        /// Number or name [default: the context's account]
+        account: Option<String>,
+    },
+    /// Lists accounts
+    List {
+        /// Only of this role
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+    },
+}
+
+/// Runs `cets account`.
+pub fn run(command: AccountCommand, session: &mut Session<'_>) -> Result<Report, CliError> {
+    match command {
+        AccountCommand::Show { account } => {
+            let id = session.acting_account(account.as_deref())?;
+            let (account, height) = session.node()?.account(id)?;
+            Ok(one(id, &account, height.get()))
+        }
+        AccountCommand::List { role } => {
+            let letters = match role.as_deref() {
+                None => None,
+                Some(name) => Some(role_named(name).ok_or_else(|| {
+                    CliError::usage(text!("no role is called `{name}`", "没有名为 `{name}` 的角色"))
+                })?),
+            };
+            let accounts = session.node()?.accounts(letters.map(|role| role.letters()))?;
+            Ok(list(&accounts))
+        }
+    }
+}
+
+/// Name of an account's status.
+pub fn account_status(status: &AccountStatus) -> Text {
+    match status {
+        AccountStatus::Open => text!("open", "正常"),
+        AccountStatus::Frozen { .. } => text!("frozen", "冻结"),
+        AccountStatus::Closed => text!("closed", "已注销"),
+    }
+}
+
+/// Name of a kind of status.
+pub fn status_kind_text(kind: StatusKind) -> Text {
+    match kind {
+        StatusKind::Free => text!("free", "可用"),
+        StatusKind::LockedForTrade => text!("locked for trade", "交易锁定"),
+        StatusKind::Pledged => text!("pledged", "质押"),
+        StatusKind::Frozen => text!("frozen", "冻结"),
+        StatusKind::Pending => text!("pending", "待处理"),
+        StatusKind::Surrendered => text!("surrendered", "已清缴"),
+        StatusKind::Offset => text!("offset", "已抵销"),
+        StatusKind::Cancelled => text!("cancelled", "已注销"),
+        StatusKind::CarriedOver => text!("carried over", "已结转"),
+        StatusKind::Deducted => text!("deducted", "已扣减"),
+    }
+}
+
+fn province_text(province: Option<ProvinceCode>) -> Text {
+    let known = province
+        .and_then(|code| ProvinceCode::ALL.iter().find(|(number, _, _)| *number == code.get()));
+    match known {
+        Some((_, english, chinese)) => Text::new((*english).to_owned(), (*chinese).to_owned()),
+        None => Text::same(""),
+    }
+}
+
+/// An account for programs; totals become a list, because JSON has no composite keys.
+fn account_json(id: AccountId, account: &Account) -> Value {
+    let totals: Vec<Value> = account
+        .totals
+        .iter()
+        .map(|((instrument, status), tonnes)| {
+            json!({ "instrument": instrument, "status": status, "tonnes": tonnes })
+        })
+        .collect();
+    json!({
+        "account": id,
+        "role": role_name(id.role()),
+        "name": account.name,
+        "credit_code": account.credit_code,
+        "province": account.province,
+        "status": account.status,
+        "representatives": account.representatives,
+        "thresholds": account.thresholds,
+        "funds_fen": { "free": account.funds.free, "locked": account.funds.locked },
+        "totals": totals,
+    })
+}
+
+fn right_text(right: Right) -> Text {
+    match right {
+        Right::Read => text!("reads", "查询"),
+        Right::Initiate => text!("initiates", "发起"),
+        Right::Approve => text!("approves", "复核"),
+        Right::InitiateAndApprove => text!("initiates and approves", "发起和复核"),
+    }
+}
+
+fn one(id: AccountId, account: &Account, height: u64) -> Report {
+    let thresholds = &account.thresholds;
+    let credit_code = account.credit_code.map(String::from).unwrap_or_default();
+    let role = id.role();
+    let facts = vec![
+        (text!("account", "账户"), Cell::same(id)),
+        (text!("holder", "主体"), Cell::same(&account.name)),
+        (
+            text!("role", "角色"),
+            Text::new(role.english().to_owned(), role.chinese().to_owned()).into(),
+        ),
+        (text!("credit code", "统一社会信用代码"), Cell::same(credit_code)),
+        (text!("province", "省份"), province_text(account.province).into()),
+        (text!("status", "状态"), account_status(&account.status).into()),
+        (text!("free money, CNY", "可用资金（元）"), Cell::number(account.funds.free)),
+        (text!("locked money, CNY", "锁定资金（元）"), Cell::number(account.funds.locked)),
+        (
+            text!(
+                "people for operation / administration / transfer / compliance",
+                "所需人数：运行 / 管理 / 转移 / 履约"
+            ),
+            Cell::same(format!(
+                "{} / {} / {} / {}",
+                thresholds.operation,
+                thresholds.administration,
+                thresholds.transfer,
+                thresholds.compliance
+            )),
+        ),
+        (text!("as of block", "截至区块"), Cell::number(height)),
+    ];
+    let people = account
+        .representatives
+        .iter()
+        .map(|person| vec![Cell::same(person.key), right_text(person.right).into()])
+        .collect();
+    let totals = account
+        .totals
+        .iter()
+        .map(|((instrument, kind), tonnes)| {
+            vec![Cell::same(instrument), status_kind_text(*kind).into(), Cell::number(tonnes)]
+        })
+        .collect();
+    let mut json = account_json(id, account);
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("height".to_owned(), json!(height));
+    }
+    Report::new(json)
+        .facts(facts)
+        .rows(
+            vec![
+                left(text!("instrument", "品种")),
+                left(text!("status", "状态")),
+                right(text!("tonnes", "吨")),
+            ],
+            totals,
+        )
+        .rows(vec![left(text!("representative", "代表")), left(text!("right", "权限"))], people)
+}
+
+fn list(accounts: &[(AccountId, Account)]) -> Report {
+    let columns = vec![
+        left(text!("account", "账户")),
+        left(text!("holder", "主体")),
+        left(text!("province", "省份")),
+        left(text!("status", "状态")),
+    ];
+    let rows = accounts
+        .iter()
+        .map(|(id, account)| {
+            vec![
+                Cell::same(id),
+                Cell::same(&account.name),
+                province_text(account.province).into(),
+                account_status(&account.status).into(),
+            ]
+        })
+        .collect();
+    let json: Vec<Value> =
+        accounts.iter().map(|(id, account)| account_json(*id, account)).collect();
+    Report::new(json!({ "accounts": json })).rows(columns, rows)
+}

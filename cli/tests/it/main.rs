@@ -7,6 +7,7 @@ mod exit_codes;
 mod help;
 mod keys;
 mod networks;
+mod offline;
 mod runner;
 
 #[test]

@@ -1,0 +1,108 @@
+//! Transactions as files: built, signed and checked without any node.
+
+use crate::runner::Desk;
+
+const CHAIN: &str = "00112233445566778899aabbccddeeff";
+const ACCOUNT: &str = "CN-KEE-0000000001-19";
+
+fn desk_with_keys() -> Desk {
+    let desk = Desk::new();
+    desk.good(&format!("key new alice --account {ACCOUNT} --password-file pass"));
+    desk.good(&format!("key new bob --account {ACCOUNT} --password-file pass"));
+    desk.good(&format!("context set x --chain {CHAIN} --account {ACCOUNT}"));
+    desk
+}
+
+#[test]
+fn every_rule_has_an_example_that_builds() {
+    let desk = desk_with_keys();
+    let rules = desk.good("tx list-rules --output json").json();
+    let rules = rules["rules"].as_array().unwrap();
+    assert!(rules.len() >= 4);
+    for rule in rules {
+        let name = rule["name"].as_str().unwrap();
+        let example = desk.good(&format!("tx example {name}"));
+        assert_eq!(example.json(), rule["example"], "{name}");
+        desk.write("order.json", &example.out);
+        desk.good(&format!("tx build --payload order.json -o {name}.json"));
+        let shown = desk.good(&format!("tx show {name}.json --output json")).json();
+        assert_eq!(shown["body"]["payload"], rule["example"], "{name}");
+        assert_eq!(shown["body"]["chain_id"], CHAIN);
+    }
+    assert_eq!(desk.run("tx example no_such_rule").code, 1);
+}
+
+#[test]
+fn two_people_sign_one_file_on_different_machines() {
+    let desk = desk_with_keys();
+    desk.good("tx build --rule transfer -o tx.json");
+    desk.good("tx sign tx.json --key alice --password-file pass -o tx2.json");
+    let both = desk.good("tx sign tx2.json --key bob --password-file pass --output json").json();
+    let signatures = both["signatures"].as_array().unwrap();
+    assert_eq!(signatures.len(), 2);
+    assert!(signatures.iter().all(|one| one["verifies"] == true));
+    let again = desk.good("tx sign tx2.json --key bob --password-file pass --output json").json();
+    assert_eq!(again["signatures"].as_array().unwrap().len(), 2, "a key signs once");
+    let unsigned = desk.good("tx show tx.json --output json").json();
+    assert_eq!(unsigned["signatures"].as_array().unwrap().len(), 0, "-o leaves the file alone");
+}
+
+#[test]
+fn the_keys_of_the_account_sign_unless_others_are_named() {
+    let desk = desk_with_keys();
+    desk.good("tx build --rule transfer -o tx.json");
+    let signed = desk.good("tx sign tx.json --password-file pass --output json").json();
+    assert_eq!(signed["signatures"].as_array().unwrap().len(), 2);
+    desk.good("tx build --rule transfer --account CN-KEE-0000000002-16 -o other.json");
+    let refused = desk.run("tx sign other.json --password-file pass");
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("no key acts for account"), "{}", refused.err);
+}
+
+#[test]
+fn a_changed_file_is_noticed() {
+    let desk = desk_with_keys();
+    desk.good("tx build --rule transfer -o tx.json");
+    desk.good("tx sign tx.json --key alice --password-file pass");
+    let text = std::fs::read_to_string(desk.path("tx.json")).unwrap();
+    assert!(text.contains("1000"));
+    desk.write("tx.json", &text.replace("1000", "9000"));
+    let shown = desk.run("tx show tx.json");
+    assert_eq!(shown.code, 1);
+    assert!(shown.err.contains("was changed after it was built"), "{}", shown.err);
+    let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let signature = document["signatures"][0]["signature"].as_str().unwrap().replace('0', "1");
+    document["signatures"][0]["signature"] = signature.into();
+    desk.write("forged.json", &document.to_string());
+    let shown = desk.good("tx show forged.json --output json").json();
+    assert_eq!(shown["signatures"][0]["verifies"], false);
+}
+
+#[test]
+fn files_are_not_overwritten_and_wrong_orders_are_refused_with_the_place() {
+    let desk = desk_with_keys();
+    desk.good("tx build --rule transfer -o tx.json");
+    assert_eq!(desk.run("tx build --rule transfer -o tx.json").code, 1);
+    desk.write("order.json", r#"{"transfer": {"to": "CN-KEE-0000000002-00", "units": {}}}"#);
+    let refused = desk.run("tx build --payload order.json -o other.json");
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("check digits") && refused.err.contains("line 1"));
+    desk.write("order.json", r#"{"no_such_order": {}}"#);
+    assert_eq!(desk.run("tx build --payload order.json -o other.json").code, 1);
+}
+
+#[test]
+fn without_a_node_the_exit_code_is_4_and_without_an_address_1() {
+    let desk = desk_with_keys();
+    let nowhere = desk.run("status");
+    assert_eq!(nowhere.code, 1);
+    assert!(nowhere.err.contains("--node"), "{}", nowhere.err);
+    // A port that was free a moment ago: nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let away = desk.run(&format!("account show --node http://127.0.0.1:{port} --output json"));
+    assert_eq!(away.code, 4, "{}", away.out);
+    assert_eq!(away.json()["error"]["kind"], "unreachable");
+    let all = desk.run(&format!("status --node http://127.0.0.1:{port},127.0.0.1:{port}"));
+    assert_eq!(all.code, 4);
+    assert_eq!(desk.run("status --node http://[").code, 2);
+}

@@ -1,8 +1,10 @@
 //! Who may act for an account: roles, representatives, four eyes.
 
-use super::{Abort, Authority, TxContext, common};
+use super::{Abort, Authority, Signing, TxContext, common};
 use crate::state::{Account, AccountStatus, Overlay};
-use crate::types::{AccountId, BlockTime, ChainId, Height, PublicKey, Representative, Role, TxId};
+use crate::types::{
+    AccountId, BlockTime, ChainId, Height, PublicKey, Representative, Right, Role, TxId,
+};
 
 impl TxContext {
     /// A context for examples in documentation and tests: account KEE 1, one signer.
@@ -26,7 +28,7 @@ pub fn example_account(role: Role, number: u64) -> AccountId {
 /// Refuses a transaction whose account or signers may not call a rule; returns the account.
 ///
 /// Checks in order: account exists, role, account open, every signer represents the account with
-/// a right to act, one of them may initiate, enough people.
+/// a right that covers the step, one of them may initiate, enough people.
 pub(crate) fn authorize(
     tx: &TxContext,
     authority: &Authority,
@@ -37,13 +39,46 @@ pub(crate) fn authorize(
     if account.status != AccountStatus::Open {
         return Err(common::ACCOUNT_NOT_OPEN.reject(vec![tx.account.into()]).into());
     }
-    let people = check_signers(&account, &tx.signers)?;
-    let needed = people_needed(&account, authority);
-    if people < needed {
-        let facts = vec![people.into(), needed.into()];
-        return Err(common::SIGNATURES_INSUFFICIENT.reject(facts).into());
+    match authority.signing {
+        Signing::Quorum => check_people(&account, authority, &tx.signers)?,
+        Signing::Initiator => check_enough(count_people(&account, &tx.signers)?, 1)?,
+        Signing::Approver => check_each(&account, &tx.signers, Right::may_approve)?,
+        Signing::Representative => check_each(&account, &tx.signers, may_act)?,
     }
     Ok(account)
+}
+
+/// Refuses an order that too few people signed.
+fn check_people(
+    account: &Account,
+    authority: &Authority,
+    signers: &[PublicKey],
+) -> Result<(), Abort> {
+    check_enough(count_people(account, signers)?, people_needed(account, authority))
+}
+
+fn check_enough(people: u64, needed: u64) -> Result<(), Abort> {
+    if people >= needed {
+        return Ok(());
+    }
+    Err(common::SIGNATURES_INSUFFICIENT.reject(vec![people.into(), needed.into()]).into())
+}
+
+/// Refuses a signer whose right does not cover what it signs.
+fn check_each(
+    account: &Account,
+    signers: &[PublicKey],
+    covers: fn(Right) -> bool,
+) -> Result<(), Abort> {
+    let foreign = signers.iter().find(|key| !account.right_of(key).is_some_and(covers));
+    match foreign {
+        Some(key) => Err(common::SIGNER_NOT_REPRESENTATIVE.reject(vec![(*key).into()]).into()),
+        None => Ok(()),
+    }
+}
+
+const fn may_act(right: Right) -> bool {
+    right.may_initiate() || right.may_approve()
 }
 
 /// Refuses a role that may not call a rule.
@@ -61,15 +96,14 @@ pub(crate) fn people_needed(account: &Account, authority: &Authority) -> u64 {
     u64::from(authority.people_min.max(account.thresholds.of(authority.class)))
 }
 
-/// Counts signers who act: one who may initiate, the others may approve.
-fn check_signers(account: &Account, signers: &[PublicKey]) -> Result<u64, Abort> {
+/// Counts people who act together: one who may initiate, the others may approve.
+pub(crate) fn count_people(account: &Account, signers: &[PublicKey]) -> Result<u64, Abort> {
     let mut initiates = false;
     let mut only_initiate = 0u64;
     let mut people = 0u64;
     for key in signers {
         let right = account.right_of(key);
-        let acts = right.is_some_and(|right| right.may_initiate() || right.may_approve());
-        let Some(right) = right.filter(|_| acts) else {
+        let Some(right) = right.filter(|right| may_act(*right)) else {
             return Err(common::SIGNER_NOT_REPRESENTATIVE.reject(vec![(*key).into()]).into());
         };
         initiates |= right.may_initiate();
@@ -82,16 +116,6 @@ fn check_signers(account: &Account, signers: &[PublicKey]) -> Result<u64, Abort>
     }
     // Of those who may only initiate, one counts: the others approve nothing.
     Ok(people.saturating_sub(only_initiate.saturating_sub(1)))
-}
-
-/// Whether a key represents the account with a right to initiate.
-pub(crate) fn may_initiate(account: &Account, key: &PublicKey) -> bool {
-    account.right_of(key).is_some_and(crate::types::Right::may_initiate)
-}
-
-/// Whether a key represents the account with a right to approve.
-pub(crate) fn may_approve(account: &Account, key: &PublicKey) -> bool {
-    account.right_of(key).is_some_and(crate::types::Right::may_approve)
 }
 
 /// Most representatives of an account.

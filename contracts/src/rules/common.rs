@@ -1,7 +1,10 @@
 //! Reject codes that several rules share, and checks that raise them.
 
-use super::{Abort, Reject};
-use crate::types::{Fen, Selection, SelectionError, Tonnes};
+use super::{Abort, Fact, Reject};
+use crate::state::{Account, AccountStatus, Obligation, Overlay, keys};
+use crate::types::{
+    AccountId, Fen, Instrument, Role, Selection, SelectionError, SerialRange, Tonnes, Vintage,
+};
 
 crate::reject_codes! { REJECTS:
     1001 ACCOUNT_UNKNOWN "Registration rules (Trial) art. 7" [account]
@@ -40,10 +43,10 @@ crate::reject_codes! { REJECTS:
         hint "Name every unit once."
         hint_zh "每个单位只能列出一次。";
     1008 RANGES_TOO_MANY "Limit of the ledger" [limit]
-        en "More than {limit} ranges are named."
-        zh "编码区间超过 {limit} 个。"
-        hint "Split the order into several transactions."
-        hint_zh "请拆分为多笔交易。";
+        en "More than {limit} ranges are named, or the holding is in more pieces than that."
+        zh "编码区间超过 {limit} 个，或持有过于分散。"
+        hint "Split the order into several transactions of smaller quantities."
+        hint_zh "请拆分为多笔数量较小的交易。";
     1009 HOLDING_INSUFFICIENT "Rule book 11, INV-3" [instrument, available, asked]
         en "{available} t of {instrument} are free, {asked} t were asked for."
         zh "{instrument} 可用 {available} 吨，申请 {asked} 吨。"
@@ -99,6 +102,51 @@ crate::reject_codes! { REJECTS:
         zh "账户 {account} 同时为双方。"
         hint "Name two different accounts."
         hint_zh "请填写两个不同的账户。";
+    1020 INSTRUMENT_NOT_HELD "Interim Regulations art. 7; Measures (Trial) art. 21" [account, instrument]
+        en "Account {account} may not hold {instrument}."
+        zh "账户 {account} 不得持有 {instrument}。"
+        hint "Entities, traders and the government hold both kinds; project owners hold CCER only."
+        hint_zh "重点排放单位、其他交易主体和政府账户可持有两类单位，项目业主仅可持有 CCER。";
+    1021 OBLIGATION_UNKNOWN "Interim Regulations art. 14" [account, year]
+        en "No verified emissions of {year} are recorded for account {account}."
+        zh "账户 {account} 尚无 {year} 年度核查排放量记录。"
+        hint "The province records them first (record_verified_emissions)."
+        hint_zh "须先由省级主管部门记录核查排放量（record_verified_emissions）。";
+    1022 OBLIGATION_EXCEEDED "Interim Regulations art. 14; rule book 11, INV-5" [outstanding, asked]
+        en "{outstanding} t are still owed, {asked} t were offered."
+        zh "尚应清缴 {outstanding} 吨，申请 {asked} 吨。"
+        hint "Surrender or offset at most what is still owed."
+        hint_zh "清缴或抵销数量不得超过尚欠数量。";
+}
+
+/// Roles whose accounts hold units and money.
+pub const HOLDER_ROLES: &[Role] =
+    &[Role::KeyEmittingEntity, Role::ProjectOwner, Role::Trader, Role::Government];
+
+/// Whether accounts of a role may hold units of an instrument.
+pub const fn may_hold(role: Role, instrument: Instrument) -> bool {
+    match role {
+        Role::KeyEmittingEntity | Role::Trader | Role::Government => true,
+        Role::ProjectOwner => instrument.is_ccer(),
+        _ => false,
+    }
+}
+
+/// Refuses a holder that may not hold units of an instrument.
+pub fn check_may_hold(account: AccountId, instrument: Instrument) -> Result<(), Reject> {
+    if may_hold(account.role(), instrument) {
+        return Ok(());
+    }
+    Err(INSTRUMENT_NOT_HELD.reject(vec![account.into(), instrument.into()]))
+}
+
+/// Refuses a selection that names units of the other kind.
+pub fn check_kind(selection: &Selection, ccer: bool) -> Result<(), Reject> {
+    let other = selection.instruments().into_iter().find(|it| it.is_ccer() != ccer);
+    match other {
+        Some(instrument) => Err(INSTRUMENT_NOT_ALLOWED.reject(vec![instrument.into()])),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a selection of units whose shape means nothing.
@@ -147,15 +195,12 @@ pub fn count(count: usize) -> u64 {
 }
 
 /// A count as a fact.
-pub fn number(items: usize) -> super::Fact {
+pub fn number(items: usize) -> Fact {
     count(items).into()
 }
 
 /// The account of an order, refused when it does not exist.
-pub fn account(
-    state: &crate::state::Overlay<'_>,
-    id: crate::types::AccountId,
-) -> Result<crate::state::Account, Abort> {
+pub fn account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort> {
     match state.account(id)? {
         Some(account) => Ok(account),
         None => Err(ACCOUNT_UNKNOWN.reject(vec![id.into()]).into()),
@@ -163,13 +208,45 @@ pub fn account(
 }
 
 /// The account of an order, refused when it does not exist or is not open.
-pub fn open_account(
-    state: &crate::state::Overlay<'_>,
-    id: crate::types::AccountId,
-) -> Result<crate::state::Account, Abort> {
+pub fn open_account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort> {
     let account = account(state, id)?;
     match account.status {
-        crate::state::AccountStatus::Open => Ok(account),
+        AccountStatus::Open => Ok(account),
         _ => Err(ACCOUNT_NOT_OPEN.reject(vec![id.into()]).into()),
     }
+}
+
+/// The account of an order, refused when it does not exist or is closed; it may be frozen.
+pub fn living_account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort> {
+    let account = account(state, id)?;
+    match account.status {
+        AccountStatus::Closed => Err(ACCOUNT_NOT_OPEN.reject(vec![id.into()]).into()),
+        _ => Ok(account),
+    }
+}
+
+/// The obligation of an account and compliance year, refused when none is recorded.
+pub fn obligation(
+    state: &Overlay<'_>,
+    account: AccountId,
+    year: Vintage,
+) -> Result<Obligation, Abort> {
+    match state.get(&keys::obligation(account, year))? {
+        Some(obligation) => Ok(obligation),
+        None => Err(OBLIGATION_UNKNOWN.reject(vec![account.into(), year.into()]).into()),
+    }
+}
+
+/// Refuses more tonnes than an obligation still owes.
+pub fn check_owed(obligation: &Obligation, tonnes: Tonnes) -> Result<(), Abort> {
+    let outstanding = obligation.outstanding()?;
+    if tonnes > outstanding {
+        return Err(OBLIGATION_EXCEEDED.reject(vec![outstanding.into(), tonnes.into()]).into());
+    }
+    Ok(())
+}
+
+/// Tonnes of several ranges.
+pub fn tonnes_of(ranges: &[SerialRange]) -> Result<Tonnes, Abort> {
+    Ok(Tonnes::try_sum(ranges.iter().map(SerialRange::tonnes))?)
 }

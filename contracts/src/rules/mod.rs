@@ -31,4 +31,17 @@ table::rules! {
     6 set_validators => governance::set_validators::SetValidators,
     7 freeze => enforcement::freeze::Freeze,
     8 unfreeze => enforcement::unfreeze::Unfreeze,
+    9 confirm_funds => settlement::confirm_funds::ConfirmFunds,
+    10 settle_trades => settlement::settle_trades::SettleTrades,
+    11 record_verified_emissions =>
+        compliance::record_verified_emissions::RecordVerifiedEmissions,
+    12 surrender => compliance::surrender::Surrender,
+    13 offset => compliance::offset::Offset,
+    14 register_project => reductions::register_project::RegisterProject,
+    15 issue_ccer => reductions::issue_ccer::IssueCcer,
+    16 cancel => allowances::cancel::Cancel,
+    17 propose => governance::propose::Propose,
+    18 approve => governance::approve::Approve,
+    19 reject => governance::reject::Reject,
+    20 close_account => accounts::close_account::CloseAccount,
 }

@@ -17,6 +17,33 @@ pub struct Authority {
     pub class: OperationClass,
     /// Fewest people, whatever the account's thresholds say.
     pub people_min: u8,
+    /// Whose signatures count.
+    pub signing: Signing,
+}
+
+/// Whose signatures a rule asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signing {
+    /// One who may initiate, and as many people as the rule and the account's threshold ask for.
+    Quorum,
+    /// One who may initiate; the account's threshold counts later, when others approve.
+    Initiator,
+    /// People who may approve; the account's threshold counts for the order they approve.
+    Approver,
+    /// Anyone who may initiate or approve.
+    Representative,
+}
+
+impl Authority {
+    /// An authority under the account's threshold for a class of operations.
+    pub const fn quorum(roles: &'static [Role], class: OperationClass, people_min: u8) -> Self {
+        Self { roles, class, people_min, signing: Signing::Quorum }
+    }
+
+    /// An authority of every role for a step in collecting signatures.
+    pub const fn collecting(signing: Signing) -> Self {
+        Self { roles: Role::ALL, class: OperationClass::Operation, people_min: 1, signing }
+    }
 }
 
 /// All that a rule sees of its transaction.

@@ -22,8 +22,8 @@ pub enum KeyParts {
     Parameter(u16, Option<Vintage>, BusinessDate),
     /// The only record of [`Table::Validators`].
     Validators,
-    /// A pending task.
-    Task(TaskId),
+    /// A pending task of an account.
+    Task(AccountId, TaskId),
     /// An account's obligation of a compliance year.
     Obligation(AccountId, Vintage),
     /// A settled batch: exchange, day, number of the batch.
@@ -58,7 +58,7 @@ impl KeyParts {
                 Self::Parameter(name, year, rest.date()?)
             }
             Table::Validators => Self::Validators,
-            Table::Tasks => Self::Task(TaskId::new(rest.take()?)),
+            Table::Tasks => Self::Task(rest.account()?, TaskId::new(rest.take()?)),
             Table::Obligations => Self::Obligation(rest.account()?, rest.vintage()?),
             Table::Settlements => {
                 let (exchange, day) = (rest.account()?, rest.date()?);
@@ -149,7 +149,7 @@ mod tests {
             (keys::parameter(3, 0, day), KeyParts::Parameter(3, None, day)),
             (keys::parameter(3, 2021, day), KeyParts::Parameter(3, Some(year), day)),
             (keys::single(Table::Validators), KeyParts::Validators),
-            (keys::task(&task), KeyParts::Task(task)),
+            (keys::task(account, &task), KeyParts::Task(account, task)),
             (keys::obligation(account, year), KeyParts::Obligation(account, year)),
             (keys::settlement(account, day, 2), KeyParts::Settlement(account, day, 2)),
             (keys::freeze(&digest), KeyParts::Freeze(digest)),

@@ -191,9 +191,14 @@ pub fn parameter(name: u16, year: u16, valid_from: BusinessDate) -> Key {
     )
 }
 
-/// Key of a pending task.
-pub fn task(id: &TaskId) -> Key {
-    Key::build(Table::Tasks, &[id.as_bytes()])
+/// Key of a pending task of an account.
+pub fn task(account: AccountId, id: &TaskId) -> Key {
+    Key::build(Table::Tasks, &[&account.to_key(), id.as_bytes()])
+}
+
+/// Prefix of all pending tasks of an account.
+pub fn tasks_of(account: AccountId) -> Key {
+    Key::build(Table::Tasks, &[&account.to_key()])
 }
 
 /// Key of an account's obligation of a compliance year.
@@ -209,6 +214,11 @@ pub fn obligations_of(account: AccountId) -> Key {
 /// Prefix of all settled batches of an exchange.
 pub fn settlements_of(exchange: AccountId) -> Key {
     Key::build(Table::Settlements, &[&exchange.to_key()])
+}
+
+/// Prefix of all batches of an exchange that were settled on a day.
+pub fn settlements_of_day(exchange: AccountId, day: BusinessDate) -> Key {
+    Key::build(Table::Settlements, &[&exchange.to_key(), &day.as_days().to_be_bytes()])
 }
 
 /// Key of a settled batch of an exchange.

@@ -78,6 +78,9 @@ parameter_names! {
     /// Earliest vintage whose allowances may be surrendered for a compliance year.
     8 SurrenderVintageMin "surrender_vintage_min" "vintage" [1_920, 2_999]
         by Ministry, "Allocation plan 2025-2026, vintage clause",
+    /// Smallest quantity of a block trade of reductions.
+    9 CcerBlockTradeMin "ccer_block_trade_min" "tonnes" [1, 999_999_999_999]
+        by Ministry, "CCER trading rules, notice on block trades",
 }
 
 impl Overlay<'_> {

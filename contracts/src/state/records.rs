@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::genesis::ClockRule;
 use crate::types::{
-    AccountId, BlockTime, BusinessDate, Digest, Fen, Instrument, ProvinceCode, PublicKey,
-    Representative, Right, Role, Thresholds, Tonnes, Vintage,
+    AccountId, ArithmeticError, BlockTime, BusinessDate, Digest, Fen, Instrument, ProvinceCode,
+    PublicKey, Representative, Right, Role, Thresholds, Tonnes, Vintage,
 };
 
 /// A value of a state table.
@@ -377,9 +377,37 @@ pub struct Obligation {
 }
 record!(Obligation in Obligations);
 
+impl Obligation {
+    /// What was surrendered and offset together.
+    pub const fn met(&self) -> Result<Tonnes, ArithmeticError> {
+        self.surrendered.try_add(self.offset)
+    }
+
+    /// What is still owed.
+    pub fn outstanding(&self) -> Result<Tonnes, ArithmeticError> {
+        Ok(self.due.saturating_sub(self.met()?))
+    }
+
+    /// Sets or clears the day of completion after a change of the amounts.
+    pub fn complete(&mut self, today: BusinessDate) -> Result<(), ArithmeticError> {
+        self.completed_on = match (self.outstanding()?.is_zero(), self.completed_on) {
+            (true, None) => Some(today),
+            (true, before) => before,
+            (false, _) => None,
+        };
+        Ok(())
+    }
+}
+
 /// A settled batch of trades.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
+    /// First trade number of the batch.
+    pub trade_first: u64,
+    /// Last trade number of the batch.
+    pub trade_last: u64,
+    /// Trades that failed and may be settled by a later batch of the same day.
+    pub trades_open: std::collections::BTreeSet<u64>,
     /// Lines that settled.
     pub lines_settled: u32,
     /// Lines that failed.
@@ -398,7 +426,7 @@ pub struct Freeze {
     pub account: AccountId,
     /// Frozen units; empty when the whole account is frozen.
     pub ranges: Vec<crate::types::SerialRange>,
-    /// Institution that executed it.
+    /// Institution that executed it, and that alone may lift it.
     pub executed_by: AccountId,
     /// Business date of the freeze.
     pub since: BusinessDate,

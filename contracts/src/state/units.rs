@@ -3,7 +3,10 @@
 use super::{Key, Overlay, RangeEnd, StatusKind, Supply, UnitPlace, UnitRange, UnitStatus, keys};
 use crate::fault::Fault;
 use crate::rules::{Abort, common};
-use crate::types::{AccountId, Instrument, SERIAL_NUMBER_MAX, Selection, SerialRange, Tonnes};
+use crate::types::{
+    AccountId, Instrument, SERIAL_NUMBER_MAX, SERIAL_RANGES_MOVED_MAX, Selection, SerialRange,
+    Tonnes,
+};
 
 /// A record of ranges as it stands in state.
 type Stored = (SerialRange, UnitPlace);
@@ -75,6 +78,10 @@ impl Overlay<'_> {
                 break;
             }
             let (key, RangeEnd { end }) = found?;
+            if ranges.len() >= SERIAL_RANGES_MOVED_MAX {
+                let facts = vec![common::number(SERIAL_RANGES_MOVED_MAX)];
+                return Err(common::RANGES_TOO_MANY.reject(facts).into());
+            }
             let range = range_of_key(instrument, &key, end)?;
             let (taken, rest) = take_front(range, missing);
             missing = missing.saturating_sub(taken.tonnes());

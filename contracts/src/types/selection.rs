@@ -6,6 +6,8 @@ use super::{Instrument, SerialRange, Tonnes};
 
 /// Most named ranges in one selection.
 pub const SERIAL_RANGES_PER_SELECTION_MAX: usize = 256;
+/// Most ranges of a holding that one selection or one batch of trades takes from.
+pub const SERIAL_RANGES_MOVED_MAX: usize = 4_096;
 
 /// Units an order means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
-//! Accounts: opening, representatives.
+//! Accounts: opening, representatives, closing.
 
+pub mod close_account;
 pub mod open_account;
 pub mod set_representatives;

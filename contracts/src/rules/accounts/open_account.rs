@@ -91,7 +91,7 @@ crate::reject_codes! { REJECTS:
 }
 
 /// Roles whose accounts each registration institution opens.
-const fn opened_by(registry: Role, role: Role) -> bool {
+pub const fn opened_by(registry: Role, role: Role) -> bool {
     match registry {
         Role::Registry => matches!(
             role,
@@ -109,11 +109,8 @@ const fn opened_by(registry: Role, role: Role) -> bool {
 impl Rule for OpenAccount {
     type Event = AccountsOpened;
     const NAME: &'static str = "open_account";
-    const AUTHORITY: Authority = Authority {
-        roles: &[Role::Registry, Role::CcerRegistry],
-        class: OperationClass::Administration,
-        people_min: 2,
-    };
+    const AUTHORITY: Authority =
+        Authority::quorum(&[Role::Registry, Role::CcerRegistry], OperationClass::Administration, 2);
     const WRITES: &'static [Table] = &[Table::Ledger, Table::Accounts, Table::Holders];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 

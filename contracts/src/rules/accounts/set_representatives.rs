@@ -70,8 +70,7 @@ crate::reject_codes! { REJECTS:
 impl Rule for SetRepresentatives {
     type Event = RepresentativesSet;
     const NAME: &'static str = "set_representatives";
-    const AUTHORITY: Authority =
-        Authority { roles: Role::ALL, class: OperationClass::Administration, people_min: 2 };
+    const AUTHORITY: Authority = Authority::quorum(Role::ALL, OperationClass::Administration, 2);
     const WRITES: &'static [Table] = &[Table::Accounts];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 

@@ -74,7 +74,7 @@ impl Rule for Issue {
     type Event = Issued;
     const NAME: &'static str = "issue";
     const AUTHORITY: Authority =
-        Authority { roles: &[Role::Registry], class: OperationClass::Compliance, people_min: 2 };
+        Authority::quorum(&[Role::Registry], OperationClass::Compliance, 2);
     const WRITES: &'static [Table] = &[Table::Accounts, Table::Units, Table::Supplies];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 

@@ -1,4 +1,5 @@
-//! Allowances and transfers of units.
+//! Units of both kinds: issue of allowances, transfers and voluntary cancellation.
 
+pub mod cancel;
 pub mod issue;
 pub mod transfer;

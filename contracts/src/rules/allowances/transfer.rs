@@ -9,8 +9,9 @@
 //!
 //! # Checks in order
 //! 1. Shape: something, no overlap, not too many ranges; two different accounts.
-//! 2. The receiver exists and is open.
-//! 3. The units are held free.
+//! 2. The receiver may hold units of their kind.
+//! 3. The receiver exists and is open.
+//! 4. The units are held free.
 //!
 //! # Writes
 //! Accounts, units.
@@ -47,11 +48,8 @@ pub struct Transferred {
 impl Rule for Transfer {
     type Event = Transferred;
     const NAME: &'static str = "transfer";
-    const AUTHORITY: Authority = Authority {
-        roles: &[Role::KeyEmittingEntity, Role::ProjectOwner, Role::Trader, Role::Government],
-        class: OperationClass::Transfer,
-        people_min: 1,
-    };
+    const AUTHORITY: Authority =
+        Authority::quorum(common::HOLDER_ROLES, OperationClass::Transfer, 1);
     const WRITES: &'static [Table] = &[Table::Accounts, Table::Units];
     const REJECTS: &'static [&'static RejectCode] = &[];
 
@@ -60,13 +58,13 @@ impl Rule for Transfer {
         if self.to == tx.account {
             return Err(common::SAME_ACCOUNT.reject(vec![self.to.into()]));
         }
-        Ok(())
+        let mut instruments = self.units.instruments().into_iter();
+        instruments.try_for_each(|instrument| common::check_may_hold(self.to, instrument))
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
         common::open_account(state, self.to)?;
         let ranges = state.select_free_units(tx.account, &self.units)?;
-
         let from = UnitPlace { holder: tx.account, status: UnitStatus::Free };
         let to = UnitPlace { holder: self.to, status: UnitStatus::Free };
         for range in &ranges {

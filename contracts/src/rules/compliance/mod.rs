@@ -1,1 +1,5 @@
-//! Compliance: verified emissions, surrender, offset.
+//! Compliance: verified emissions, surrender and offset.
+
+pub mod offset;
+pub mod record_verified_emissions;
+pub mod surrender;

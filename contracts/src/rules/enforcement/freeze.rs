@@ -86,11 +86,8 @@ pub(super) fn keeps(registry: AccountId, account: AccountId, units: Option<&Sele
 impl Rule for Freeze {
     type Event = Frozen;
     const NAME: &'static str = "freeze";
-    const AUTHORITY: Authority = Authority {
-        roles: &[Role::Registry, Role::CcerRegistry],
-        class: OperationClass::Administration,
-        people_min: 2,
-    };
+    const AUTHORITY: Authority =
+        Authority::quorum(&[Role::Registry, Role::CcerRegistry], OperationClass::Administration, 2);
     const WRITES: &'static [Table] =
         &[Table::Accounts, Table::Units, Table::Supplies, Table::Freezes];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;

@@ -1,4 +1,4 @@
-//! Enforcement: freezes by order.
+//! Enforcement: freezes by order of a court or an authority.
 
 pub mod freeze;
 pub mod unfreeze;

@@ -60,11 +60,8 @@ crate::reject_codes! { REJECTS:
 impl Rule for Unfreeze {
     type Event = Unfrozen;
     const NAME: &'static str = "unfreeze";
-    const AUTHORITY: Authority = Authority {
-        roles: &[Role::Registry, Role::CcerRegistry],
-        class: OperationClass::Administration,
-        people_min: 2,
-    };
+    const AUTHORITY: Authority =
+        Authority::quorum(&[Role::Registry, Role::CcerRegistry], OperationClass::Administration, 2);
     const WRITES: &'static [Table] =
         &[Table::Accounts, Table::Units, Table::Supplies, Table::Freezes];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;

@@ -56,8 +56,7 @@ crate::reject_codes! { REJECTS:
 impl Rule for AdvanceBusinessDate {
     type Event = BusinessDateAdvanced;
     const NAME: &'static str = "advance_business_date";
-    const AUTHORITY: Authority =
-        Authority { roles: &[Role::Registry], class: OperationClass::Operation, people_min: 1 };
+    const AUTHORITY: Authority = Authority::quorum(&[Role::Registry], OperationClass::Operation, 1);
     const WRITES: &'static [Table] = &[Table::Ledger];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 

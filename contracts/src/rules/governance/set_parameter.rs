@@ -78,11 +78,11 @@ crate::reject_codes! { REJECTS:
 impl Rule for SetParameter {
     type Event = ParameterSet;
     const NAME: &'static str = "set_parameter";
-    const AUTHORITY: Authority = Authority {
-        roles: &[Role::Ministry, Role::Registry, Role::CcerRegistry],
-        class: OperationClass::Administration,
-        people_min: 2,
-    };
+    const AUTHORITY: Authority = Authority::quorum(
+        &[Role::Ministry, Role::Registry, Role::CcerRegistry],
+        OperationClass::Administration,
+        2,
+    );
     const WRITES: &'static [Table] = &[Table::Parameters];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 

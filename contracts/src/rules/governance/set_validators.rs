@@ -67,11 +67,8 @@ fn power_staying(set: &ValidatorSet, other: &ValidatorSet) -> u64 {
 impl Rule for SetValidators {
     type Event = ValidatorsSet;
     const NAME: &'static str = "set_validators";
-    const AUTHORITY: Authority = Authority {
-        roles: &[Role::Ministry],
-        class: OperationClass::Administration,
-        people_min: 2,
-    };
+    const AUTHORITY: Authority =
+        Authority::quorum(&[Role::Ministry], OperationClass::Administration, 2);
     const WRITES: &'static [Table] = &[Table::Validators];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 

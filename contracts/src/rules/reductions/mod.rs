@@ -1,1 +1,4 @@
-//! Certified voluntary reductions (CCER): projects and their units.
+//! Certified voluntary reductions: projects and their units.
+
+pub mod issue_ccer;
+pub mod register_project;

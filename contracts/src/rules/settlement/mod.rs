@@ -1,1 +1,4 @@
-//! Settlement: money in and out, trades of a day.
+//! Settlement: confirmed money, and delivery versus payment of a day's trades.
+
+pub mod confirm_funds;
+pub mod settle_trades;

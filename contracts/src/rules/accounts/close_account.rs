@@ -1,0 +1,122 @@
+//! Closes an account.
+//!
+//! # Purpose
+//! The registration institution closes an account whose holder is dissolved, no longer qualifies
+//! or asks for it (Registration rules (Trial), account closure). Unmet obligations, freezes,
+//! holdings, money and open tasks stand against it. The record stays for ever; the holder's
+//! unified social credit code becomes free for a new account.
+//!
+//! # Who signs
+//! The registration institution that opened the account, two people at least.
+//!
+//! # Checks in order
+//! 1. The account exists and is open (a frozen account stays).
+//! 2. This institution opened it.
+//! 3. It holds no units and no money.
+//! 4. Every obligation is met.
+//! 5. No task of it waits.
+//!
+//! # Writes
+//! Accounts, holders.
+//!
+//! # Event
+//! The account.
+
+use serde::{Deserialize, Serialize};
+
+use super::set_representatives::ACCOUNT_OF_OTHERS;
+use crate::genesis::registry_of;
+use crate::rules::accounts::open_account::opened_by;
+use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
+use crate::state::{Account, AccountStatus, HolderEntry, Obligation, Overlay, Table, Task, keys};
+use crate::types::{AccountId, Digest, OperationClass, Role};
+
+/// Order: close an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseAccount {
+    /// The account.
+    pub account: AccountId,
+    /// Digest of the document.
+    pub document: Digest,
+}
+
+/// An account was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountClosed {
+    /// The account.
+    pub account: AccountId,
+}
+
+crate::reject_codes! { REJECTS:
+    3201 ACCOUNT_NOT_EMPTY "Registration rules (Trial), account closure" [account]
+        en "Account {account} still holds units or money."
+        zh "账户 {account} 仍有持有量或资金。"
+        hint "Let the holder move them first."
+        hint_zh "请先由持有人转出。";
+    3202 OBLIGATION_OPEN "Registration rules (Trial), account closure" [account, outstanding]
+        en "Account {account} still owes {outstanding} t."
+        zh "账户 {account} 尚欠 {outstanding} 吨未清缴。"
+        hint "An account with an unmet obligation cannot be closed."
+        hint_zh "未履约账户不得注销。";
+    3203 TASKS_WAITING "Registration rules (Trial), account closure" [account]
+        en "Tasks of account {account} still wait."
+        zh "账户 {account} 仍有待办事项。"
+        hint "Let the holder approve or reject them first."
+        hint_zh "请先由持有人处理待办。";
+}
+
+impl Rule for CloseAccount {
+    type Event = AccountClosed;
+    const NAME: &'static str = "close_account";
+    const AUTHORITY: Authority =
+        Authority::quorum(&[Role::Registry, Role::CcerRegistry], OperationClass::Administration, 2);
+    const WRITES: &'static [Table] = &[Table::Accounts, Table::Holders];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
+        Ok(())
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let id = self.account;
+        let mut account = common::open_account(state, id)?;
+
+        if !opened_by(tx.account.role(), id.role()) {
+            return Err(ACCOUNT_OF_OTHERS.reject(vec![id.into()]).into());
+        }
+        if holds_anything(&account) {
+            return Err(ACCOUNT_NOT_EMPTY.reject(vec![id.into()]).into());
+        }
+        for found in state.scan::<Obligation>(&keys::obligations_of(id)) {
+            let outstanding = found?.1.outstanding()?;
+            if !outstanding.is_zero() {
+                return Err(OBLIGATION_OPEN.reject(vec![id.into(), outstanding.into()]).into());
+            }
+        }
+        let tasks = keys::tasks_of(id);
+        if state.first_from::<Task>(&tasks, tasks.as_bytes())?.is_some() {
+            return Err(TASKS_WAITING.reject(vec![id.into()]).into());
+        }
+
+        account.status = AccountStatus::Closed;
+        if let Some(code) = &account.credit_code {
+            let key = keys::holder(registry_of(id.role()), code.as_bytes());
+            state.delete::<HolderEntry>(key)?;
+        }
+        state.put(keys::account(id), &account)?;
+
+        Ok(AccountClosed { account: id })
+    }
+
+    fn example() -> Self {
+        Self {
+            account: crate::rules::example_account(Role::KeyEmittingEntity, 1),
+            document: Digest::new([8; 32]),
+        }
+    }
+}
+
+fn holds_anything(account: &Account) -> bool {
+    let units = account.totals.keys().any(|(_, status)| status.is_held());
+    units || !account.funds.free.is_zero() || !account.funds.locked.is_zero()
+}

@@ -1,0 +1,235 @@
+//! Records verified emissions and what must be surrendered for them.
+//!
+//! # Purpose
+//! The province verifies the annual report and fixes the obligation of each key emitting entity
+//! (Interim Regulations arts. 12, 14): what is due is the verified emissions after the cap rules
+//! of the year, never more. A later record replaces an earlier one (objection, correction) as
+//! long as what was already surrendered and offset stays within it.
+//!
+//! # Who signs
+//! The province that supervises the entities, two people at least.
+//!
+//! # Checks in order
+//! 1. One to [`EMISSION_LINES_MAX`] lines, no account twice, due at most what was verified.
+//! 2. The compliance year is over.
+//! 3. Every account is a key emitting entity of this province; it is not closed.
+//! 4. A correction does not fall below what was surrendered and offset.
+//! 5. A correction downwards leaves the offset within the cap of the year.
+//!
+//! # Writes
+//! Obligations. All lines or none.
+//!
+//! # Event
+//! The year, the number of new records and of corrections, and the sums.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rules::compliance::offset::offset_max;
+use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
+use crate::state::{Obligation, Overlay, Table, keys};
+use crate::types::{AccountId, BusinessDate, Digest, OperationClass, Role, Tonnes, Vintage};
+
+/// Most lines of one order.
+pub const EMISSION_LINES_MAX: usize = 2_000;
+
+/// Verified emissions of one entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmissionLine {
+    /// The entity.
+    pub account: AccountId,
+    /// Emissions as verified.
+    pub verified: Tonnes,
+    /// What must be surrendered, after the cap rules of the year.
+    pub due: Tonnes,
+}
+
+/// Order: record verified emissions of a compliance year.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordVerifiedEmissions {
+    /// The compliance year.
+    pub year: Vintage,
+    /// The entities.
+    pub lines: Vec<EmissionLine>,
+    /// Digest of the verification results.
+    pub report: Digest,
+}
+
+/// Verified emissions were recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedEmissionsRecorded {
+    /// The compliance year.
+    pub year: Vintage,
+    /// Lines that recorded an entity for the first time.
+    pub recorded: u32,
+    /// Lines that corrected an earlier record.
+    pub corrected: u32,
+    /// Sum of the verified emissions.
+    pub verified: Tonnes,
+    /// Sum of what is due.
+    pub due: Tonnes,
+}
+
+crate::reject_codes! { REJECTS:
+    6001 DUE_ABOVE_VERIFIED "Allocation plans, cap rules of the year" [account, verified, due]
+        en "Account {account}: {due} t due are more than the {verified} t verified."
+        zh "账户 {account}：应清缴 {due} 吨超过核查排放量 {verified} 吨。"
+        hint "What is due is the verified emissions or, after the cap rules, less."
+        hint_zh "应清缴量等于核查排放量，或按当年上限规则低于核查排放量。";
+    6002 ENTITY_TWICE "Limit of the ledger" [account]
+        en "Account {account} stands twice."
+        zh "账户 {account} 重复出现。"
+        hint "Name every entity once per order."
+        hint_zh "每个主体每次只能列出一行。";
+    6003 YEAR_NOT_OVER "Interim Regulations art. 30" [year, today]
+        en "Compliance year {year} is not over on {today}."
+        zh "{today} 时履约年度 {year} 尚未结束。"
+        hint "Record emissions of past years; 1920 stands for 2019-2020."
+        hint_zh "只能记录已结束的年度；1920 表示 2019-2020 年度。";
+    6004 NOT_AN_ENTITY "Interim Regulations art. 12" [account]
+        en "Account {account} is no key emitting entity."
+        zh "账户 {account} 不是重点排放单位。"
+        hint "Only key emitting entities have obligations."
+        hint_zh "仅重点排放单位负有清缴义务。";
+    6005 CORRECTION_BELOW_MET "Interim Regulations art. 14" [account, met, due]
+        en "Account {account} has already surrendered and offset {met} t, more than {due} t."
+        zh "账户 {account} 已清缴和抵销 {met} 吨，超过更正后的 {due} 吨。"
+        hint "Correct to no less than what was surrendered and offset."
+        hint_zh "更正后的应清缴量不得低于已清缴和抵销数量。";
+    6006 CORRECTION_BELOW_OFFSET "Measures (Trial) art. 29" [account, offset, cap]
+        en "Account {account} has offset {offset} t; the correction would allow {cap} t."
+        zh "账户 {account} 已抵销 {offset} 吨，更正后上限仅为 {cap} 吨。"
+        hint "Correct to an obligation whose offset cap covers what was offset."
+        hint_zh "更正后的抵销上限须不低于已抵销数量。";
+}
+
+/// Last calendar year of a compliance year.
+const fn last_calendar_year(year: Vintage) -> u32 {
+    match year {
+        Vintage::CYCLE_2019_2020 => 2020,
+        year => year.get() as u32,
+    }
+}
+
+impl Rule for RecordVerifiedEmissions {
+    type Event = VerifiedEmissionsRecorded;
+    const NAME: &'static str = "record_verified_emissions";
+    const AUTHORITY: Authority =
+        Authority::quorum(&[Role::Province], OperationClass::Compliance, 2);
+    const WRITES: &'static [Table] = &[Table::Obligations];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
+        common::check_lines(self.lines.len(), EMISSION_LINES_MAX)?;
+        let mut accounts = BTreeSet::new();
+        for line in &self.lines {
+            if !accounts.insert(line.account) {
+                return Err(ENTITY_TWICE.reject(vec![line.account.into()]));
+            }
+            if line.due > line.verified {
+                let facts = vec![line.account.into(), line.verified.into(), line.due.into()];
+                return Err(DUE_ABOVE_VERIFIED.reject(facts));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let today = state.ledger()?.business_date;
+        let province = common::account(state, tx.account)?.province;
+
+        if today.ymd().0 <= last_calendar_year(self.year) {
+            return Err(YEAR_NOT_OVER.reject(vec![self.year.into(), today.into()]).into());
+        }
+        for line in &self.lines {
+            if line.account.role() != Role::KeyEmittingEntity {
+                return Err(NOT_AN_ENTITY.reject(vec![line.account.into()]).into());
+            }
+            let entity = common::living_account(state, line.account)?;
+            if province.is_none() || entity.province != province {
+                let facts = vec![line.account.into()];
+                return Err(common::PROVINCE_OUT_OF_SCOPE.reject(facts).into());
+            }
+        }
+
+        let mut event = VerifiedEmissionsRecorded {
+            year: self.year,
+            recorded: 0,
+            corrected: 0,
+            verified: Tonnes::ZERO,
+            due: Tonnes::ZERO,
+        };
+        let mut obligations = Vec::with_capacity(self.lines.len());
+        for line in &self.lines {
+            let key = keys::obligation(line.account, self.year);
+            let before = state.get::<Obligation>(&key)?;
+            match before {
+                Some(_) => event.corrected = event.corrected.saturating_add(1),
+                None => event.recorded = event.recorded.saturating_add(1),
+            }
+            event.verified = event.verified.try_add(line.verified)?;
+            event.due = event.due.try_add(line.due)?;
+            obligations.push((key, self.obligation(tx, line, before, today, state)?));
+        }
+
+        for (key, obligation) in obligations {
+            state.put(key, &obligation)?;
+        }
+
+        Ok(event)
+    }
+
+    fn example() -> Self {
+        Self {
+            year: Vintage::CYCLE_2019_2020,
+            lines: vec![EmissionLine {
+                account: crate::rules::example_account(Role::KeyEmittingEntity, 1),
+                verified: Tonnes::new(10_019),
+                due: Tonnes::new(10_019),
+            }],
+            report: Digest::new([4; 32]),
+        }
+    }
+}
+
+impl RecordVerifiedEmissions {
+    /// The record of a line, new or corrected.
+    fn obligation(
+        &self,
+        tx: &TxContext,
+        line: &EmissionLine,
+        before: Option<Obligation>,
+        today: BusinessDate,
+        state: &Overlay<'_>,
+    ) -> Result<Obligation, Abort> {
+        let mut obligation = Obligation {
+            verified: line.verified,
+            due: line.due,
+            surrendered: Tonnes::ZERO,
+            offset: Tonnes::ZERO,
+            recorded_by: tx.account,
+            report: self.report,
+            completed_on: None,
+        };
+        if let Some(before) = before {
+            let met = before.met()?;
+            if met > line.due {
+                let facts = vec![line.account.into(), met.into(), line.due.into()];
+                return Err(CORRECTION_BELOW_MET.reject(facts).into());
+            }
+            if line.due < before.due && !before.offset.is_zero() {
+                let cap = offset_max(state, self.year, line.due, today)?;
+                if before.offset > cap {
+                    let facts = vec![line.account.into(), before.offset.into(), cap.into()];
+                    return Err(CORRECTION_BELOW_OFFSET.reject(facts).into());
+                }
+            }
+            obligation.surrendered = before.surrendered;
+            obligation.offset = before.offset;
+            obligation.completed_on = before.completed_on;
+        }
+        obligation.complete(today)?;
+        Ok(obligation)
+    }
+}

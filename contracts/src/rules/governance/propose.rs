@@ -1,0 +1,156 @@
+//! Proposes an order that other people of the account approve.
+//!
+//! # Purpose
+//! Four eyes as a rule of the ledger: an order that needs several people can be signed by all of
+//! them at once, or be proposed by one and approved by others, each from an own desk. The order
+//! waits as a task; nothing is reserved for it, and every check runs again when it is completed.
+//!
+//! # Who signs
+//! A representative who may initiate. The role is checked for the order that is proposed.
+//!
+//! # Checks in order
+//! 1. The order is no step in collecting signatures itself.
+//! 2. The task ends after block time, at most [`TASK_LIFE_MILLIS_MAX`] later.
+//! 3. The order's own shape and limits.
+//! 4. The account's role may call the order.
+//! 5. The order needs more people than signed the proposal.
+//! 6. The account has fewer than [`TASKS_PER_ACCOUNT_MAX`] tasks; expired ones do not count.
+//!
+//! # Writes
+//! Tasks; expired tasks of the account are deleted.
+//!
+//! # Event
+//! The task's identifier, the verb, how many people act and how many are needed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domains;
+use crate::rules::{
+    self, Abort, Authority, Payload, Reject, RejectCode, Rule, Signing, TxContext, common,
+};
+use crate::state::{Overlay, Table, Task, keys};
+use crate::types::{BlockTime, TaskId, TxId, domain_hash};
+
+/// Longest life of a task after block time, in milliseconds: 30 days.
+pub const TASK_LIFE_MILLIS_MAX: u64 = 30 * 24 * 3_600_000;
+/// Most tasks of an account that wait at once.
+pub const TASKS_PER_ACCOUNT_MAX: usize = 64;
+
+/// Order: let others approve `order`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Propose {
+    /// The order that is proposed.
+    pub order: Box<Payload>,
+    /// Last block time at which it can be completed.
+    pub valid_until: BlockTime,
+}
+
+/// An order was proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// The task that waits.
+    pub task: TaskId,
+    /// Verb of the proposed order.
+    pub verb: String,
+    /// People who act so far.
+    pub people: u64,
+    /// People that the order needs.
+    pub needed: u64,
+}
+
+crate::reject_codes! { REJECTS:
+    2003 TASK_NESTED "Four-eyes rule of the ledger" []
+        en "A step in collecting signatures cannot be proposed."
+        zh "发起、复核或驳回操作本身不能作为待办提交。"
+        hint "Propose the order itself."
+        hint_zh "请直接提交业务本身。";
+    2004 TASK_LIFE "Four-eyes rule of the ledger" [limit]
+        en "The task must end after block time and at most {limit} ms later."
+        zh "待办截止时间须晚于区块时间且不超过其后 {limit} 毫秒。"
+        hint "Choose an end within 30 days."
+        hint_zh "请选择 30 日内的截止时间。";
+    2005 TASK_NOT_NEEDED "Four-eyes rule of the ledger" [people, needed]
+        en "{people} people signed and {needed} are needed: there is nothing to approve."
+        zh "已有 {people} 人签名，仅需 {needed} 人，无需复核。"
+        hint "Send the order itself with these signatures."
+        hint_zh "请直接提交该业务及签名。";
+    2006 TASKS_TOO_MANY "Limit of the ledger" [limit]
+        en "{limit} tasks of the account already wait."
+        zh "该账户已有 {limit} 项待办。"
+        hint "Approve or reject some of them first."
+        hint_zh "请先处理部分待办。";
+}
+
+/// Identifier of the task that a transaction proposes.
+pub fn task_id(tx_id: &TxId) -> TaskId {
+    TaskId::new(domain_hash(domains::TASK_ID, &[tx_id.as_bytes()]))
+}
+
+impl Rule for Propose {
+    type Event = Proposed;
+    const NAME: &'static str = "propose";
+    const AUTHORITY: Authority = Authority::collecting(Signing::Initiator);
+    const WRITES: &'static [Table] = &[Table::Tasks];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, tx: &TxContext) -> Result<(), Reject> {
+        if self.order.rule().authority.signing != Signing::Quorum {
+            return Err(TASK_NESTED.reject(vec![]));
+        }
+        let latest = tx.block_time.saturating_add_millis(TASK_LIFE_MILLIS_MAX);
+        if self.valid_until <= tx.block_time || self.valid_until > latest {
+            return Err(TASK_LIFE.reject(vec![TASK_LIFE_MILLIS_MAX.into()]));
+        }
+        self.order.check(tx)
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let account = common::open_account(state, tx.account)?;
+        let entry = self.order.rule();
+
+        rules::check_role(tx, &entry.authority)?;
+        let people = rules::count_people(&account, &tx.signers)?;
+        let needed = rules::people_needed(&account, &entry.authority);
+        if people >= needed {
+            return Err(TASK_NOT_NEEDED.reject(vec![people.into(), needed.into()]).into());
+        }
+        let prefix = keys::tasks_of(tx.account);
+        let mut expired = Vec::new();
+        let mut waiting = 0usize;
+        for found in state.scan::<Task>(&prefix) {
+            let (key, task) = found?;
+            if task.valid_until < tx.block_time {
+                expired.push(key);
+            } else {
+                waiting = waiting.saturating_add(1);
+            }
+        }
+        if waiting >= TASKS_PER_ACCOUNT_MAX {
+            return Err(TASKS_TOO_MANY.reject(vec![common::number(TASKS_PER_ACCOUNT_MAX)]).into());
+        }
+
+        for key in expired {
+            state.delete::<Task>(keys::from_bytes(key))?;
+        }
+        let id = task_id(&tx.tx_id);
+        let task = Task {
+            account: tx.account,
+            payload: (*self.order).clone(),
+            initiators: tx.signers.clone(),
+            approvers: Vec::new(),
+            valid_until: self.valid_until,
+        };
+        state.put(keys::task(tx.account, &id), &task)?;
+
+        Ok(Proposed { task: id, verb: entry.name.to_owned(), people, needed })
+    }
+
+    fn example() -> Self {
+        Self {
+            order: Box::new(rules::allowances::transfer::Transfer::example().into()),
+            valid_until: TxContext::for_documentation()
+                .block_time
+                .saturating_add_millis(7 * 24 * 3_600_000),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Settles a batch of trades: delivery of units against payment.
+//!
+//! # Purpose
+//! At the end of each trading day every trade is settled gross, units and money together or not
+//! at all (Settlement rules (Trial) arts. 7-10). The trading institution matched the orders and
+//! keeps its own rules (price limits, T+1); this order carries its result.
+//!
+//! # Who signs
+//! The trading institution: that of allowances for allowances, that of reductions for reductions;
+//! two people at least.
+//!
+//! # Checks in order
+//! For the batch; a failure refuses all of it:
+//! 1. One to [`TRADE_LINES_MAX`] lines, trade numbers rising, no zero tonnes or price, seller is
+//!    not buyer.
+//! 2. The trading day is the business date.
+//! 3. Every instrument is traded by this institution.
+//! 4. The batch number is new for the day.
+//! 5. No trade was settled by an earlier batch of the day. A batch covers every number from its
+//!    first to its last; a later batch may repeat a number only if that trade failed.
+//!
+//! For each line in order; a failure fails that line alone:
+//! 6. Block trades reach the smallest block, listing trades stay below it.
+//! 7. Seller and buyer may hold the instrument; both exist and are open.
+//! 8. The batch has not yet moved [`SERIAL_RANGES_MOVED_MAX`] ranges.
+//! 9. The seller holds the units free; the lowest serials are delivered.
+//! 10. The buyer has the money free.
+//!
+//! # Writes
+//! Accounts, units, supplies, settlements.
+//!
+//! # Event
+//! One outcome per line: the ranges delivered, or the refusal.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
+use crate::state::{Overlay, ParameterName, Settlement, Table, UnitPlace, UnitStatus, keys};
+use crate::types::{
+    AccountId, BusinessDate, Fen, Instrument, OperationClass, Role, SERIAL_RANGES_MOVED_MAX,
+    Selection, SerialRange, Tonnes, Vintage,
+};
+
+/// Most lines of one batch.
+pub const TRADE_LINES_MAX: usize = 1_000;
+
+/// How a trade was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TradeMethod {
+    /// Listing agreement (挂牌协议), below the smallest block.
+    Listing,
+    /// Block agreement (大宗协议), at least the smallest block.
+    Block,
+    /// One-way bidding (单向竞价).
+    Auction,
+}
+
+/// One trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trade {
+    /// Number that the trading institution gave it, unique within the trading day.
+    pub trade_no: u64,
+    /// What was traded.
+    pub instrument: Instrument,
+    /// How.
+    pub method: TradeMethod,
+    /// Who delivers.
+    pub seller: AccountId,
+    /// Who pays.
+    pub buyer: AccountId,
+    /// How much.
+    pub tonnes: Tonnes,
+    /// Price of one tonne.
+    pub price: Fen,
+}
+
+/// Order: settle a batch of a day's trades.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettleTrades {
+    /// Day on which the trades were made.
+    pub trading_day: BusinessDate,
+    /// Number of the batch within the day.
+    pub batch: u32,
+    /// The trades, by rising trade number.
+    pub trades: Vec<Trade>,
+}
+
+/// What became of a trade.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TradeOutcome {
+    /// Units and money changed hands.
+    Settled {
+        /// The units delivered.
+        ranges: Vec<SerialRange>,
+    },
+    /// Nothing moved.
+    Failed(Reject),
+}
+
+/// A batch of trades was settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TradesSettled {
+    /// Units delivered.
+    pub tonnes: Tonnes,
+    /// Money paid.
+    pub amount: Fen,
+    /// One outcome per trade, in order.
+    pub outcomes: Vec<TradeOutcome>,
+}
+
+crate::reject_codes! { REJECTS:
+    4003 TRADE_NUMBERS_NOT_RISING "Settlement rules (Trial) arts. 7-10" [trade]
+        en "Trade number {trade} is not above the one before it."
+        zh "成交编号 {trade} 未按升序排列。"
+        hint "Sort the trades by number; each number stands once."
+        hint_zh "请按成交编号升序排列，每个编号只出现一次。";
+    4004 NOT_THE_TRADING_DAY "Settlement rules (Trial) arts. 7-10" [today, asked]
+        en "The business date is {today}; trades of {asked} cannot be settled."
+        zh "当前业务日期为 {today}，不能结算 {asked} 的成交。"
+        hint "Settle every trading day on that day, before the date advances."
+        hint_zh "请在业务日期推进前于当日完成结算。";
+    4005 BATCH_SETTLED "Settlement rules (Trial) arts. 7-10" [batch]
+        en "Batch {batch} of this day was settled before."
+        zh "当日第 {batch} 批次已结算。"
+        hint "Results bind and cannot be changed; give a new batch a new number."
+        hint_zh "结算结果不可更改；新批次请使用新的编号。";
+    4006 TRADE_SETTLED "Settlement rules (Trial) arts. 7-10" [trade]
+        en "Trade {trade} was settled by an earlier batch of this day, or lies within one."
+        zh "成交 {trade} 已在当日先前批次中结算，或落在其编号范围内。"
+        hint "Leave it out; only trades that failed may be sent again."
+        hint_zh "请剔除该笔；仅失败的成交可重新提交。";
+    4007 BLOCK_TOO_SMALL "Exchange announcement of June 2021" [minimum, asked]
+        en "A block trade has at least {minimum} t, this one has {asked} t."
+        zh "大宗协议交易不少于 {minimum} 吨，该笔为 {asked} 吨。"
+        hint "Report it as a listing trade if it was one."
+        hint_zh "如属挂牌协议交易，请按挂牌方式申报。";
+    4008 LISTING_TOO_LARGE "Exchange announcement of June 2021" [minimum, asked]
+        en "A listing trade stays below {minimum} t, this one has {asked} t."
+        zh "挂牌协议交易应少于 {minimum} 吨，该笔为 {asked} 吨。"
+        hint "Report it as a block trade if it was one."
+        hint_zh "如属大宗协议交易，请按大宗方式申报。";
+}
+
+impl Rule for SettleTrades {
+    type Event = TradesSettled;
+    const NAME: &'static str = "settle_trades";
+    const AUTHORITY: Authority =
+        Authority::quorum(&[Role::Exchange, Role::CcerExchange], OperationClass::Operation, 2);
+    const WRITES: &'static [Table] =
+        &[Table::Accounts, Table::Units, Table::Supplies, Table::Settlements];
+    const REJECTS: &'static [&'static RejectCode] = REJECTS;
+
+    fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
+        common::check_lines(self.trades.len(), TRADE_LINES_MAX)?;
+        let mut before = None;
+        for trade in &self.trades {
+            if before.is_some_and(|before| before >= trade.trade_no) {
+                return Err(TRADE_NUMBERS_NOT_RISING.reject(vec![trade.trade_no.into()]));
+            }
+            before = Some(trade.trade_no);
+            common::check_not_zero(trade.tonnes)?;
+            common::check_amount(trade.price)?;
+            if trade.seller == trade.buyer {
+                return Err(common::SAME_ACCOUNT.reject(vec![trade.seller.into()]));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
+        let today = state.ledger()?.business_date;
+        if self.trading_day != today {
+            return Err(NOT_THE_TRADING_DAY
+                .reject(vec![today.into(), self.trading_day.into()])
+                .into());
+        }
+        let ccer = tx.account.role() == Role::CcerExchange;
+        if let Some(trade) = self.trades.iter().find(|trade| trade.instrument.is_ccer() != ccer) {
+            let facts = vec![trade.instrument.into()];
+            return Err(common::INSTRUMENT_NOT_ALLOWED.reject(facts).into());
+        }
+        let key = keys::settlement(tx.account, today, self.batch);
+        if state.contains(&key) {
+            return Err(BATCH_SETTLED.reject(vec![u64::from(self.batch).into()]).into());
+        }
+        self.close_reopened_trades(tx, state)?;
+
+        let block_min = block_min(state, ccer, today)?;
+        let mut settlement = self.new_settlement();
+        let mut outcomes = Vec::with_capacity(self.trades.len());
+        let mut ranges_left = SERIAL_RANGES_MOVED_MAX;
+        for trade in &self.trades {
+            match state.attempt(|state| settle(trade, block_min, ranges_left, today, state)) {
+                Ok(ranges) => {
+                    ranges_left = ranges_left.saturating_sub(ranges.len());
+                    settlement.count_settled(trade)?;
+                    outcomes.push(TradeOutcome::Settled { ranges });
+                }
+                Err(Abort::Reject(reject)) => {
+                    settlement.lines_failed = settlement.lines_failed.saturating_add(1);
+                    settlement.trades_open.insert(trade.trade_no);
+                    outcomes.push(TradeOutcome::Failed(reject));
+                }
+                Err(Abort::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        state.put(key, &settlement)?;
+
+        Ok(TradesSettled { tonnes: settlement.tonnes, amount: settlement.amount, outcomes })
+    }
+
+    fn example() -> Self {
+        let entity = |number| crate::rules::example_account(Role::KeyEmittingEntity, number);
+        Self {
+            trading_day: BusinessDate::from_ymd(2021, 7, 16).expect("a day"),
+            batch: 1,
+            trades: vec![Trade {
+                trade_no: 1,
+                instrument: Instrument::Cea(Vintage::CYCLE_2019_2020),
+                method: TradeMethod::Listing,
+                seller: entity(1),
+                buyer: entity(2),
+                tonnes: Tonnes::new(1_000),
+                price: Fen::new(5_123),
+            }],
+        }
+    }
+}
+
+impl SettleTrades {
+    /// Refuses trades that earlier batches of the day settled, and takes those that failed there
+    /// off their lists: from now on this batch answers for them.
+    fn close_reopened_trades(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<(), Abort> {
+        let prefix = keys::settlements_of_day(tx.account, self.trading_day);
+        let mut batches: Vec<(Vec<u8>, Settlement)> =
+            state.scan::<Settlement>(&prefix).collect::<Result<_, _>>()?;
+
+        let mut reopened = BTreeSet::new();
+        for trade in &self.trades {
+            let number = trade.trade_no;
+            let covers = |(_, batch): &(Vec<u8>, Settlement)| batch.covers(number);
+            if !batches.iter().any(covers) {
+                continue;
+            }
+            if !batches.iter().any(|(_, batch)| batch.trades_open.contains(&number)) {
+                return Err(TRADE_SETTLED.reject(vec![number.into()]).into());
+            }
+            reopened.insert(number);
+        }
+
+        for (key, batch) in &mut batches {
+            let before = batch.trades_open.len();
+            batch.trades_open.retain(|number| !reopened.contains(number));
+            if batch.trades_open.len() != before {
+                state.put(keys::from_bytes(key.clone()), batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn new_settlement(&self) -> Settlement {
+        Settlement {
+            trade_first: self.trades.first().map_or(0, |trade| trade.trade_no),
+            trade_last: self.trades.last().map_or(0, |trade| trade.trade_no),
+            trades_open: BTreeSet::new(),
+            lines_settled: 0,
+            lines_failed: 0,
+            tonnes: Tonnes::ZERO,
+            amount: Fen::ZERO,
+        }
+    }
+}
+
+impl Settlement {
+    /// Whether a trade number lies between the first and the last of the batch.
+    const fn covers(&self, number: u64) -> bool {
+        self.trade_first <= number && number <= self.trade_last
+    }
+
+    fn count_settled(&mut self, trade: &Trade) -> Result<(), Abort> {
+        self.lines_settled = self.lines_settled.saturating_add(1);
+        self.tonnes = self.tonnes.try_add(trade.tonnes)?;
+        self.amount = self.amount.try_add(trade.price.try_mul(trade.tonnes)?)?;
+        Ok(())
+    }
+}
+
+/// The smallest block of a market, if it is set.
+fn block_min(
+    state: &Overlay<'_>,
+    ccer: bool,
+    today: BusinessDate,
+) -> Result<(ParameterName, Option<Tonnes>), Abort> {
+    let name = if ccer { ParameterName::CcerBlockTradeMin } else { ParameterName::BlockTradeMin };
+    let version = state.parameter(name, None, today)?;
+    let tonnes = version.and_then(|version| u64::try_from(version.value).ok()).map(Tonnes::new);
+    Ok((name, tonnes))
+}
+
+/// Delivers and pays one trade.
+fn settle(
+    trade: &Trade,
+    block_min: (ParameterName, Option<Tonnes>),
+    ranges_left: usize,
+    today: BusinessDate,
+    state: &mut Overlay<'_>,
+) -> Result<Vec<SerialRange>, Abort> {
+    check_size(trade, block_min, today)?;
+    for account in [trade.seller, trade.buyer] {
+        common::check_may_hold(account, trade.instrument)?;
+        common::open_account(state, account)?;
+    }
+    let (instrument, tonnes) = (trade.instrument, trade.tonnes);
+    let selection = Selection::Quantity { instrument, tonnes };
+    let ranges = state.select_free_units(trade.seller, &selection)?;
+    if ranges.len() > ranges_left {
+        let facts = vec![common::number(SERIAL_RANGES_MOVED_MAX)];
+        return Err(common::RANGES_TOO_MANY.reject(facts).into());
+    }
+    let amount = trade.price.try_mul(tonnes)?;
+
+    let from = UnitPlace { holder: trade.seller, status: UnitStatus::Free };
+    let to = UnitPlace { holder: trade.buyer, status: UnitStatus::Free };
+    for range in &ranges {
+        state.move_units(*range, from, to)?;
+    }
+    // Refuses when the buyer lacks the money; the attempt then takes the delivery back.
+    state.pay(trade.buyer, trade.seller, amount)?;
+    Ok(ranges)
+}
+
+/// Refuses a trade whose size does not fit its method.
+fn check_size(
+    trade: &Trade,
+    (name, minimum): (ParameterName, Option<Tonnes>),
+    today: BusinessDate,
+) -> Result<(), Reject> {
+    match (trade.method, minimum) {
+        (TradeMethod::Block, None) => {
+            Err(common::PARAMETER_UNSET.reject(vec![name.name().into(), today.into()]))
+        }
+        (TradeMethod::Block, Some(minimum)) if trade.tonnes < minimum => {
+            Err(BLOCK_TOO_SMALL.reject(vec![minimum.into(), trade.tonnes.into()]))
+        }
+        (TradeMethod::Listing, Some(minimum)) if trade.tonnes >= minimum => {
+            Err(LISTING_TOO_LARGE.reject(vec![minimum.into(), trade.tonnes.into()]))
+        }
+        _ => Ok(()),
+    }
+}

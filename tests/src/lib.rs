@@ -1,1 +1,12 @@
-//! tests
+#![doc = include_str!("../README.md")]
+// A panic here is a failed test, and the arithmetic is on the tests' own small numbers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_arithmetic
+)]
+
+pub mod licences;
+pub mod workspace;

@@ -26,7 +26,10 @@ pub enum AccountIdError {
 }
 
 macro_rules! roles {
-    ($($(#[$doc:meta])* $tag:literal $name:ident $letters:literal $en:literal $zh:literal),+ $(,)?) => {
+    ($(
+        $(#[$doc:meta])*
+        $tag:literal $name:ident $letters:literal $en:literal $zh:literal
+    ),+ $(,)?) => {
         /// What a market participant is; decides which rules it may call.
         ///
         /// The numbers are part of account numbers and never change.

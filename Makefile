@@ -1,0 +1,44 @@
+# The doors of the house. `make demo` and `make test` each work alone on a fresh machine, in
+# either order: they install what is missing, say so, and call cargo with one profile.
+
+PACKAGES := g++ libclang-dev pkg-config make curl ca-certificates
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PROGRAMS = $${CARGO_TARGET_DIR:-target}/release
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: demo test check bless tools
+
+## Replays the national market on four nodes: make demo ARGS="--exit --market-data FILE"
+demo: tools
+	cargo build --release --workspace --bin cets --bin cetsd
+	$(PROGRAMS)/cets demo $(ARGS)
+
+## Runs all tests.
+test: tools
+	cargo build --release --workspace --bin cets --bin cetsd
+	cargo test --release --workspace
+
+## Format, lints, documentation and licences.
+check: tools
+	cargo check-all
+
+## Writes the frozen vectors anew.
+bless: tools
+	cargo bless
+
+tools:
+	@missing=; for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q '^install ok installed$$' \
+	        || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+	    echo "Installing packages:$$missing"; \
+	    $(SUDO) apt-get update -q && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -qy --no-install-recommends $$missing; \
+	elif [ -n "$$missing" ]; then \
+	    echo "No apt-get here: these must be present under their own names:$$missing"; fi
+	@command -v cargo >/dev/null || { \
+	    echo "Installing rustup; rust-toolchain.toml names the toolchain"; \
+	    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs \
+	        | sh -s -- -y --no-modify-path --profile minimal --default-toolchain none; }
+	@cargo --version || rustup toolchain install

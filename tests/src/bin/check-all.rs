@@ -1,0 +1,61 @@
+//! Format, lints, documentation and licences: what must hold beside the tests.
+//!
+//! Everything runs in the release profile, so that nothing is compiled a second time.
+
+use std::process::{Command, ExitCode};
+
+use cets_tests::{licences, workspace};
+
+fn main() -> ExitCode {
+    let steps: [(&str, fn() -> bool); 5] = [
+        ("fmt", || cargo(&["fmt", "--all", "--check"])),
+        ("clippy", || {
+            let what = ["clippy", "--release", "--workspace", "--all-targets", "--locked"];
+            cargo(&[&what[..], &["--", "-D", "warnings"]].concat())
+        }),
+        ("doc", || cargo(&["doc", "--release", "--workspace", "--no-deps", "--locked"])),
+        ("licences", licences_hold),
+        ("deny", deny_where_installed),
+    ];
+    let mut failed = Vec::new();
+    for (name, step) in steps {
+        eprintln!("== {name}");
+        if !step() {
+            failed.push(name);
+        }
+    }
+    if failed.is_empty() {
+        eprintln!("== all checks hold");
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("== failed: {}", failed.join(", "));
+    ExitCode::FAILURE
+}
+
+fn command() -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    command.current_dir(workspace::root()).env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+fn cargo(arguments: &[&str]) -> bool {
+    command().args(arguments).status().is_ok_and(|status| status.success())
+}
+
+fn licences_hold() -> bool {
+    let violations = licences::violations(&licences::metadata(), &licences::allowed());
+    for violation in &violations {
+        eprintln!("licence not in .deny.toml: {violation}");
+    }
+    violations.is_empty()
+}
+
+/// cargo-deny adds its view of sources and licences where someone has installed it.
+fn deny_where_installed() -> bool {
+    let installed = command().args(["deny", "--version"]).output();
+    if !installed.is_ok_and(|output| output.status.success()) {
+        eprintln!("cargo-deny is not installed; the licences were checked above");
+        return true;
+    }
+    cargo(&["deny", "check", "--config", ".deny.toml", "licenses", "sources"])
+}

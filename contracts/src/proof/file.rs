@@ -1,0 +1,148 @@
+//! The file in which a proof leaves a node, and the one door through which it is verified.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Anchor, ArmourError, ProofError, ProvedRecord, ProvenanceProof, ReceiptProof, RecordProof,
+    StatementProof, UnitProof, ValidatorChain, ValidatorHistory, VerifiedProvenance,
+    VerifiedReceipt, VerifiedStatement, VerifiedUnits, armour,
+};
+use crate::codec;
+use crate::genesis::Genesis;
+use crate::types::{BlockId, BlockTime, Height};
+
+/// A proof of any kind. Variants are append-only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Proof {
+    /// See [`ReceiptProof`].
+    Receipt(ReceiptProof),
+    /// See [`RecordProof`].
+    Records(RecordProof),
+    /// See [`UnitProof`].
+    Units(UnitProof),
+    /// See [`StatementProof`].
+    Statement(StatementProof),
+    /// See [`ProvenanceProof`].
+    Provenance(ProvenanceProof),
+}
+
+impl Proof {
+    /// Name of the kind, in comments of files and for programs.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Receipt(_) => "receipt",
+            Self::Records(_) => "records",
+            Self::Units(_) => "units",
+            Self::Statement(_) => "statement",
+            Self::Provenance(_) => "provenance",
+        }
+    }
+
+    /// Header and certificate of the block that it speaks of.
+    pub const fn anchor(&self) -> &Anchor {
+        match self {
+            Self::Receipt(proof) => &proof.anchor,
+            Self::Records(proof) => &proof.anchor,
+            Self::Units(proof) => &proof.anchor,
+            Self::Statement(proof) => &proof.anchor,
+            Self::Provenance(proof) => &proof.anchor,
+        }
+    }
+
+    /// Checks the proof against the validators of its height.
+    ///
+    /// # Errors
+    /// As `verify` of its kind.
+    pub fn verify(&self, validators: &ValidatorHistory) -> Result<Claim, ProofError> {
+        Ok(match self {
+            Self::Receipt(proof) => Claim::Receipt(Box::new(proof.verify(validators)?)),
+            Self::Records(proof) => Claim::Records(proof.verify(validators)?),
+            Self::Units(proof) => Claim::Units(proof.verify(validators)?),
+            Self::Statement(proof) => Claim::Statement(Box::new(proof.verify(validators)?)),
+            Self::Provenance(proof) => Claim::Provenance(proof.verify(validators)?),
+        })
+    }
+}
+
+/// What a proof showed.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// Of a [`ReceiptProof`].
+    Receipt(Box<VerifiedReceipt>),
+    /// Of a [`RecordProof`].
+    Records(Vec<ProvedRecord>),
+    /// Of a [`UnitProof`].
+    Units(VerifiedUnits),
+    /// Of a [`StatementProof`].
+    Statement(Box<VerifiedStatement>),
+    /// Of a [`ProvenanceProof`].
+    Provenance(VerifiedProvenance),
+}
+
+/// What a proof file showed, and of which block.
+#[derive(Clone, Debug)]
+pub struct VerifiedProof {
+    /// Height of the block that the proof speaks of.
+    pub height: Height,
+    /// Its block time.
+    pub time: BlockTime,
+    /// Its identifier.
+    pub block_id: BlockId,
+    /// What was shown.
+    pub claim: Claim,
+}
+
+/// A proof with the changes of the validator set that its anchor needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofFile {
+    /// Changes of the validator set since genesis, at least those below the anchor.
+    pub validators: ValidatorChain,
+    /// The proof.
+    pub proof: Proof,
+}
+
+impl ProofFile {
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads canonical bytes.
+    ///
+    /// # Errors
+    /// [`ArmourError::Content`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, ArmourError> {
+        codec::decode(bytes).map_err(|error| ArmourError::Content { reason: error.reason })
+    }
+
+    /// The file as text: two lines for people, then the armoured bytes.
+    pub fn to_text(&self) -> String {
+        let anchor = self.proof.anchor();
+        let (kind, chain, height) = (self.proof.kind(), anchor.header.chain_id, anchor.height());
+        let comment = format!(
+            "cets-proof v1: {kind}, chain {chain}, height {height}\n\
+             Only verification against the genesis document shows what this file proves.\n"
+        );
+        armour::write(&comment, &self.encode())
+    }
+
+    /// Reads a file of text.
+    ///
+    /// # Errors
+    /// [`ArmourError`].
+    pub fn from_text(text: &str) -> Result<Self, ArmourError> {
+        Self::decode(&armour::read(text)?)
+    }
+
+    /// Verifies everything, from the genesis document to the claim.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub fn verify(&self, genesis: &Genesis) -> Result<VerifiedProof, ProofError> {
+        let validators = ValidatorHistory::verify(genesis, &self.validators)?;
+        let claim = self.proof.verify(&validators)?;
+        let anchor = self.proof.anchor();
+        let (height, time) = (anchor.height(), anchor.time());
+        Ok(VerifiedProof { height, time, block_id: anchor.header.id(), claim })
+    }
+}

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::fault::Fault;
 use crate::state::{
-    Account, FundOrder, Obligation, Overlay, RangeEnd, Record, State, StatusKind, Supply, Table,
+    Account, FundOrder, Obligation, Overlay, RangeEnd, Record, State, StatusKind, Supply,
     UnitPlace, UnitRange, UnitStatus, keys,
 };
 use crate::types::{AccountId, Instrument, SerialRange, Tonnes, Vintage};
@@ -356,7 +356,7 @@ mod tests {
     use crate::codec;
     use crate::genesis::{ClockRule, Genesis, GenesisAccount};
     use crate::log::LogFrontier;
-    use crate::state::{StoredRecord, UnitPlace};
+    use crate::state::{StoredRecord, Table};
     use crate::types::*;
 
     /// A state with one account that holds units 1 to 100, of which 40 were surrendered.

@@ -226,7 +226,7 @@ impl Node {
                 self.wait(self.ledger().list_tasks(request))
             },
             |key, value: Task| match key {
-                KeyParts::Task(id) => Some((id, value)),
+                KeyParts::Task(_, id) => Some((id, value)),
                 _ => None,
             },
         )

@@ -17,6 +17,8 @@ pub const PREVOTE: &[u8] = b"cets/v1/prevote";
 pub const PRECOMMIT: &[u8] = b"cets/v1/precommit";
 /// Message of a consensus proposal.
 pub const PROPOSAL: &[u8] = b"cets/v1/proposal";
+/// Message of a proposer that announces the stream of parts its block travels in.
+pub const BLOCK_STREAM: &[u8] = b"cets/v1/block-stream";
 /// Message of a vote extension.
 pub const VOTE_EXTENSION: &[u8] = b"cets/v1/vote-extension";
 /// Address of a validator: first 20 bytes of `blake3(VALIDATOR_ADDRESS ‖ public key)`.
@@ -47,6 +49,7 @@ pub const ALL: &[&[u8]] = &[
     PREVOTE,
     PRECOMMIT,
     PROPOSAL,
+    BLOCK_STREAM,
     VOTE_EXTENSION,
     VALIDATOR_ADDRESS,
     VALIDATOR_SET,

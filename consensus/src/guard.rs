@@ -97,6 +97,8 @@ struct Marks {
     unsaved: Vec<GuardMark>,
     /// While the log is replayed nothing is flushed, so marks are saved at once.
     replaying: bool,
+    /// The last refusal.
+    refused: Option<DoubleSign>,
 }
 
 /// Remembers what this validator signed and refuses to contradict it.
@@ -117,7 +119,7 @@ impl Guard {
         Ok(Self { ledger, marks: Mutex::new(marks) })
     }
 
-    /// Height of the newest mark and whether any exists.
+    /// Height of the newest mark, when there is one.
     pub fn height(&self) -> Option<Height> {
         let marks = self.lock();
         (!marks.signed.is_empty()).then_some(marks.height)
@@ -136,18 +138,20 @@ impl Guard {
     ) -> Result<(), GuardError> {
         let statement = Digest::new(*blake3::hash(message).as_bytes());
         let mut marks = self.lock();
-        if height < marks.height {
-            return Err(DoubleSign { height, round, step }.into());
+        let known = marks.signed.get(&(round, step));
+        let contradicts = height == marks.height && known.is_some_and(|known| *known != statement);
+        if height < marks.height || contradicts {
+            let refused = DoubleSign { height, round, step };
+            marks.refused = Some(refused);
+            return Err(refused.into());
         }
         if height > marks.height {
             marks.height = height;
             marks.signed.clear();
             marks.unsaved.clear();
         }
-        match marks.signed.get(&(round, step)) {
-            Some(known) if *known == statement => return Ok(()),
-            Some(_) => return Err(DoubleSign { height, round, step }.into()),
-            None => {}
+        if marks.signed.contains_key(&(round, step)) {
+            return Ok(());
         }
         let mark = GuardMark { height, round, step, statement };
         if marks.replaying {
@@ -163,6 +167,11 @@ impl Guard {
     pub fn save(&self) -> Result<(), LedgerFault> {
         let unsaved = std::mem::take(&mut self.lock().unsaved);
         if unsaved.is_empty() { Ok(()) } else { self.ledger.save_guard(&unsaved) }
+    }
+
+    /// Takes the last refusal.
+    pub fn take_refused(&self) -> Option<DoubleSign> {
+        self.lock().refused.take()
     }
 
     /// Tells that the log starts or stops to be replayed.

@@ -1,0 +1,416 @@
+//! The engine as the node sees it: start, watch, stop.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cets_contracts::types::{BlockId, ChainId, Height};
+use malachitebft_app_channel::app::engine::node::NodeRef;
+use malachitebft_app_channel::{Channels, NetworkRequest};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::app::{App, Exit};
+use crate::config::{ConfigError, EngineConfig};
+use crate::context::EngineContext;
+use crate::guard::Guard;
+use crate::keys::EngineKeys;
+use crate::ledger::{Ledger, LedgerFault};
+use crate::spawn::{Role, network_key, spawn};
+use crate::status::{EngineEvent, EngineHealth, EnginePhase, PeerStatus};
+use crate::wal::logged_height;
+
+/// Events that a slow subscriber may fall behind before it misses some.
+const EVENTS_BEHIND_MAX: usize = 1024;
+/// Longest wait for the parts of the engine to stop by themselves.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// Why the engine did not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log cannot be read.
+    #[error("the consensus log {path} cannot be read: {source}", path = path.display())]
+    Log {
+        /// Its path.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// A part of the engine did not start.
+    #[error("the consensus engine does not start: {0:#}")]
+    Start(eyre::Report),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
+    /// A call of the ledger panicked.
+    #[error("the ledger panicked: {0}")]
+    LedgerPanic(String),
+    /// A quorum decided a block that is invalid here: this node is too old, or its state is
+    /// damaged.
+    #[error(
+        "block {id} was decided at height {height}, but is invalid here: {reason}; check that \
+         this node runs the version of the others, then audit its ledger"
+    )]
+    DecidedInvalid {
+        /// Height of the block.
+        height: Height,
+        /// The block.
+        id: BlockId,
+        /// Why it is invalid here.
+        reason: String,
+    },
+    /// The engine stopped by itself.
+    #[error("the consensus engine stopped by itself; its log lines above say why")]
+    Gone,
+}
+
+/// What the engine shares with those who watch it.
+pub(crate) struct Shared {
+    health: watch::Sender<EngineHealth>,
+    events: broadcast::Sender<EngineEvent>,
+    network: Mutex<Option<mpsc::Sender<NetworkRequest>>>,
+}
+
+impl Shared {
+    /// Changes the health.
+    pub fn update(&self, change: impl FnOnce(&mut EngineHealth)) {
+        self.health.send_modify(change);
+    }
+
+    /// Tells subscribers.
+    pub fn tell(&self, event: EngineEvent) {
+        // An error only says that nobody listens.
+        self.events.send(event).ok();
+    }
+
+    fn network(&self) -> Option<mpsc::Sender<NetworkRequest>> {
+        self.network.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_network(&self, sender: Option<mpsc::Sender<NetworkRequest>>) {
+        *self.network.lock().unwrap_or_else(PoisonError::into_inner) = sender;
+    }
+}
+
+/// Watches a running engine; cheap to clone.
+#[derive(Clone)]
+pub struct EngineMonitor(Arc<Shared>);
+
+impl EngineMonitor {
+    /// Health now.
+    pub fn health(&self) -> EngineHealth {
+        self.0.health.borrow().clone()
+    }
+
+    /// Health whenever it changes.
+    pub fn watch_health(&self) -> watch::Receiver<EngineHealth> {
+        self.0.health.subscribe()
+    }
+
+    /// Events from now on; a subscriber that falls too far behind misses some and is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<EngineEvent> {
+        self.0.events.subscribe()
+    }
+
+    /// Peers that are connected now, by peer id.
+    pub async fn peers(&self) -> Vec<PeerStatus> {
+        match self.0.network() {
+            Some(network) => connected_peers(&network).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Metrics of the engine as Prometheus text, for all engines of this process.
+    pub fn metrics_text(&self) -> String {
+        let mut text = String::new();
+        malachitebft_app_channel::app::metrics::export(&mut text);
+        text
+    }
+}
+
+/// Peers that are connected now, by peer id.
+pub(crate) async fn connected_peers(network: &mpsc::Sender<NetworkRequest>) -> Vec<PeerStatus> {
+    let Ok(Some(dump)) = NetworkRequest::dump_state(network).await else { return Vec::new() };
+    let persistent = dump.persistent_peer_ids;
+    let mut peers: Vec<PeerStatus> = dump
+        .peers
+        .into_iter()
+        .map(|(id, peer)| PeerStatus {
+            peer_id: id.to_string(),
+            moniker: peer.moniker,
+            address: peer.address.to_string(),
+            validator: peer.consensus_address.and_then(|address| address.parse().ok()),
+            persistent: persistent.contains(&id),
+        })
+        .collect();
+    peers.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));
+    peers
+}
+
+/// Stops the engine when dropped.
+struct Supervisor(NodeRef);
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.0.stop(None);
+    }
+}
+
+/// One life of the engine in one role.
+struct Life {
+    channels: Channels<EngineContext>,
+    supervisor: Supervisor,
+    stopped: JoinHandle<()>,
+    role: Role,
+    /// Last height at which this node must not vote although it has a key.
+    abstains_until: Option<Height>,
+}
+
+/// A started engine. It does nothing for the ledger until [`EngineHandle::run_until`].
+pub struct EngineHandle {
+    config: EngineConfig,
+    keys: EngineKeys,
+    ledger: Arc<dyn Ledger>,
+    chain_id: ChainId,
+    guard: Arc<Guard>,
+    shared: Arc<Shared>,
+    peer_id: String,
+    life: Life,
+}
+
+/// Starts the engine: opens its log and connects to its peers.
+///
+/// # Errors
+/// When a setting cannot be used, the log cannot be read or the ledger fails.
+pub async fn start(
+    config: EngineConfig,
+    keys: EngineKeys,
+    ledger: Arc<dyn Ledger>,
+) -> Result<EngineHandle, EngineError> {
+    let reader = Arc::clone(&ledger);
+    let (guard, tip) = blocking(move || {
+        let tip = reader.tip()?;
+        Guard::load(reader).map(|guard| (Arc::new(guard), tip))
+    })
+    .await?;
+    let chain_id = ledger.chain_id();
+    let peer_id = network_key(&keys)?.public().to_peer_id().to_string();
+    let shared = Arc::new(Shared {
+        health: watch::Sender::new(EngineHealth::new(tip)),
+        events: broadcast::Sender::new(EVENTS_BEHIND_MAX),
+        network: Mutex::new(None),
+    });
+    let path = config.wal_path.clone();
+    let logged = logged_height(&path).map_err(|source| EngineError::Log { path, source })?;
+    let abstains_until = must_abstain_until(guard.height(), logged, tip);
+    let life = new_life(&config, &keys, chain_id, &guard, &shared, abstains_until).await?;
+    Ok(EngineHandle { config, keys, ledger, chain_id, guard, shared, peer_id, life })
+}
+
+/// Last height at which this node may have signed something that its log no longer knows.
+///
+/// `guard` is the height of the newest mark, `logged` the height of the log.
+fn must_abstain_until(
+    guard: Option<Height>,
+    logged: Option<Height>,
+    tip: Height,
+) -> Option<Height> {
+    let next = tip.next();
+    // A log ahead of the ledger: the ledger is an older copy.
+    let ahead = logged.filter(|logged| *logged > next);
+    let lost = guard.filter(|guard| *guard > tip && !(*guard == next && logged == Some(next)));
+    ahead.max(lost)
+}
+
+async fn new_life(
+    config: &EngineConfig,
+    keys: &EngineKeys,
+    chain_id: ChainId,
+    guard: &Arc<Guard>,
+    shared: &Shared,
+    abstains_until: Option<Height>,
+) -> Result<Life, EngineError> {
+    let role = match (&keys.consensus, abstains_until) {
+        (Some(signer), None) => Role::Validator(Arc::clone(signer)),
+        (Some(_), Some(until)) => {
+            warn!(
+                %until,
+                "this node follows without voting: its consensus log does not hold what it may \
+                 have signed up to that height"
+            );
+            Role::Follower
+        }
+        (None, _) => Role::Follower,
+    };
+    let abstains_until = abstains_until.filter(|_| keys.consensus.is_some());
+    let (channels, actors) = spawn(config, keys, &role, chain_id, guard).await?;
+    shared.set_network(Some(channels.net_requests.clone()));
+    shared.update(|health| {
+        health.phase = match abstains_until {
+            Some(until) => EnginePhase::Abstaining { until },
+            None => EnginePhase::Connecting,
+        };
+    });
+    let supervisor = Supervisor(actors.actor);
+    Ok(Life { channels, supervisor, stopped: actors.handle, role, abstains_until })
+}
+
+/// Runs what may block on a thread that may block.
+pub(crate) async fn blocking<T, E, F>(work: F) -> Result<T, EngineError>
+where
+    T: Send + 'static,
+    E: Into<EngineError> + Send + 'static,
+    F: FnOnce() -> Result<T, E> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(panic) => Err(EngineError::LedgerPanic(panic.to_string())),
+    }
+}
+
+impl EngineHandle {
+    /// Watches the engine, also while it runs.
+    pub fn monitor(&self) -> EngineMonitor {
+        EngineMonitor(Arc::clone(&self.shared))
+    }
+
+    /// The libp2p peer id of this node, as it stands after `/p2p/` in addresses.
+    pub fn peer_id(&self) -> &str {
+        &self.peer_id
+    }
+
+    /// Decides heights until `shutdown` is ready or the node must stop.
+    ///
+    /// # Errors
+    /// When the ledger fails, when a decided block is invalid here, or when the engine stops by
+    /// itself. Dropping the returned future stops the engine without waiting for it.
+    pub async fn run_until(
+        mut self,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), EngineError> {
+        tokio::pin!(shutdown);
+        loop {
+            let mut app = App::new(
+                self.config.clone(),
+                Arc::clone(&self.ledger),
+                self.life.role.clone(),
+                self.life.abstains_until,
+                Arc::clone(&self.shared),
+            )
+            .await?;
+            let exit = app.run(&mut self.life.channels, shutdown.as_mut()).await;
+            let next = match exit {
+                Err(error) => {
+                    error!(%error, "consensus stops");
+                    self.stop().await;
+                    return Err(error);
+                }
+                Ok(Exit::Shutdown) => {
+                    self.stop().await;
+                    return Ok(());
+                }
+                Ok(Exit::Validate) => None,
+                Ok(Exit::Follow { until }) => Some(until),
+                Ok(Exit::EngineGone) => match self.guard.take_refused() {
+                    Some(refused) => {
+                        error!(%refused, "the double-sign guard stopped the engine");
+                        self.guard.height().or(Some(refused.height))
+                    }
+                    None if self.hangs().await => {
+                        self.hang(shutdown.as_mut()).await;
+                        return Ok(());
+                    }
+                    None => {
+                        self.stop().await;
+                        return Err(EngineError::Gone);
+                    }
+                },
+            };
+            self = self.restart(next).await?;
+        }
+    }
+
+    /// Whether the engine holds itself for a person to look, rather than having stopped.
+    async fn hangs(&mut self) -> bool {
+        let stopped = tokio::time::timeout(STOP_WAIT, &mut self.life.stopped).await;
+        stopped.is_err()
+    }
+
+    async fn hang(self, shutdown: std::pin::Pin<&mut (impl Future<Output = ()> + Send)>) {
+        error!(
+            "consensus is held: its log cannot be written or read, and signing without it could \
+             contradict what was signed; look at the disk and at the log lines above, then restart"
+        );
+        self.shared.update(|health| health.phase = EnginePhase::SafetyHang);
+        shutdown.await;
+        self.stop().await;
+    }
+
+    async fn restart(mut self, abstains_until: Option<Height>) -> Result<Self, EngineError> {
+        info!(?abstains_until, "the consensus engine starts again in another role");
+        self.shared.set_network(None);
+        stop_actors(self.life).await;
+        self.life = new_life(
+            &self.config,
+            &self.keys,
+            self.chain_id,
+            &self.guard,
+            &self.shared,
+            abstains_until,
+        )
+        .await?;
+        Ok(self)
+    }
+
+    async fn stop(self) {
+        self.shared.set_network(None);
+        stop_actors(self.life).await;
+        self.shared.update(|health| health.phase = EnginePhase::Stopped);
+    }
+}
+
+/// Stops the engine's actors; what does not stop in time is killed, which every part survives
+/// like a crash.
+async fn stop_actors(life: Life) {
+    // Whoever waits for an answer of the application gets an error now, and can stop.
+    drop(life.channels);
+    let supervisor = life.supervisor.0.get_cell();
+    supervisor.stop_children_and_wait(None, Some(STOP_WAIT)).await;
+    supervisor.stop(None);
+    if tokio::time::timeout(STOP_WAIT, life.stopped).await.is_err() {
+        supervisor.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn height(height: u64) -> Height {
+        Height::new(height)
+    }
+
+    #[test]
+    fn a_node_votes_when_its_log_holds_what_it_signed() {
+        assert_eq!(must_abstain_until(None, None, height(0)), None);
+        assert_eq!(must_abstain_until(Some(height(5)), Some(height(5)), height(4)), None);
+        assert_eq!(must_abstain_until(Some(height(5)), Some(height(5)), height(5)), None);
+        assert_eq!(must_abstain_until(Some(height(5)), Some(height(6)), height(5)), None);
+        assert_eq!(must_abstain_until(Some(height(5)), None, height(5)), None);
+    }
+
+    #[test]
+    fn a_node_abstains_while_its_log_may_have_lost_what_it_signed() {
+        let five = Some(height(5));
+        assert_eq!(must_abstain_until(five, None, height(4)), five);
+        assert_eq!(must_abstain_until(five, Some(height(4)), height(4)), five);
+        assert_eq!(must_abstain_until(five, five, height(2)), five);
+        assert_eq!(must_abstain_until(None, five, height(2)), five);
+        assert_eq!(must_abstain_until(Some(height(3)), five, height(2)), five);
+    }
+}

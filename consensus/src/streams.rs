@@ -1,0 +1,296 @@
+//! Puts proposed blocks together from their parts, within limits.
+//!
+//! Whoever is connected can send parts, so nothing here grows without a bound: streams per peer,
+//! bytes per stream and in all, a window of heights and rounds. A stream that breaks a limit is
+//! dropped as a whole; a peer with too many open streams loses its oldest.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use cets_contracts::block::BLOCK_BYTES_MAX;
+use cets_contracts::types::Height;
+
+use crate::config::PART_BYTES_MIN;
+use crate::context::{BlockPart, StreamStart};
+
+/// Most open streams of one peer.
+pub const STREAMS_PER_PEER_MAX: usize = 8;
+/// Most open streams of all peers.
+pub const STREAMS_MAX: usize = 256;
+/// Most bytes of all open streams and of blocks that wait for their height.
+pub const STREAMS_BYTES_MAX: usize = 8 * BLOCK_BYTES_MAX;
+/// Most messages of one stream.
+pub const STREAM_MESSAGES_MAX: usize = BLOCK_BYTES_MAX / PART_BYTES_MIN + 2;
+/// Most heights above the tip for which a block is kept.
+pub const HEIGHTS_AHEAD_MAX: u64 = 10;
+/// Most complete blocks that wait for one height.
+pub const BLOCKS_WAITING_PER_HEIGHT_MAX: usize = 8;
+
+/// Identifies a stream: who published it, and the number the publisher gave it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamKey {
+    /// Peer that published it.
+    pub publisher: Bytes,
+    /// Number given by the publisher.
+    pub stream: Bytes,
+}
+
+/// One message of a stream.
+#[derive(Clone, Debug)]
+pub enum StreamPart {
+    /// A start or a piece.
+    Part(BlockPart),
+    /// The end: its position is the number of messages before it.
+    End,
+}
+
+/// A block as it was put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedBlock {
+    /// What the proposer said about it.
+    pub start: StreamStart,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// Why a stream was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// A second start, a start that is not first, or a message after the end.
+    #[error("the parts are out of order")]
+    Order,
+    /// More messages or bytes than allowed or announced.
+    #[error("the stream is larger than allowed or announced")]
+    Size,
+    /// Too far above the tip, or not above it.
+    #[error("height {height} is outside of the window above the tip")]
+    Height {
+        /// Height of the stream.
+        height: Height,
+    },
+    /// All streams together hold too many bytes.
+    #[error("all open streams together are too large")]
+    Total,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    /// Grows with each stream; the oldest of a peer is dropped first.
+    age: u64,
+    start: Option<StreamStart>,
+    pieces: BTreeMap<u64, Bytes>,
+    end: Option<u64>,
+    bytes: usize,
+}
+
+impl Stream {
+    fn messages(&self) -> usize {
+        self.pieces
+            .len()
+            .saturating_add(usize::from(self.start.is_some()))
+            .saturating_add(usize::from(self.end.is_some()))
+    }
+
+    fn is_complete(&self) -> bool {
+        let last = self.messages().checked_sub(1).and_then(|last| u64::try_from(last).ok());
+        self.start.is_some() && self.end.is_some() && self.end == last
+    }
+
+    /// Adds a message; `Ok(true)` when it was new.
+    fn add(&mut self, sequence: u64, part: StreamPart) -> Result<bool, StreamError> {
+        if self.end.is_some_and(|end| sequence > end) {
+            return Err(StreamError::Order);
+        }
+        match part {
+            StreamPart::Part(BlockPart::Start(start)) => {
+                if sequence != 0 {
+                    return Err(StreamError::Order);
+                }
+                if start.block_bytes > u64::try_from(BLOCK_BYTES_MAX).unwrap_or(u64::MAX) {
+                    return Err(StreamError::Size);
+                }
+                match &self.start {
+                    Some(known) if *known != start => return Err(StreamError::Order),
+                    Some(_) => return Ok(false),
+                    None => self.start = Some(start),
+                }
+            }
+            StreamPart::Part(BlockPart::Piece(bytes)) => {
+                if sequence == 0 {
+                    return Err(StreamError::Order);
+                }
+                if self.pieces.contains_key(&sequence) {
+                    return Ok(false);
+                }
+                self.bytes = self.bytes.saturating_add(bytes.len());
+                self.pieces.insert(sequence, bytes);
+            }
+            StreamPart::End => {
+                let after_last =
+                    self.pieces.last_key_value().is_none_or(|(last, _)| *last < sequence);
+                match self.end {
+                    Some(end) if end == sequence => return Ok(false),
+                    None if after_last => self.end = Some(sequence),
+                    _ => return Err(StreamError::Order),
+                }
+            }
+        }
+        let announced = self.start.as_ref().map_or(BLOCK_BYTES_MAX, |start| {
+            usize::try_from(start.block_bytes).unwrap_or(BLOCK_BYTES_MAX)
+        });
+        if self.bytes > announced || self.messages() > STREAM_MESSAGES_MAX {
+            return Err(StreamError::Size);
+        }
+        Ok(true)
+    }
+
+    /// The block of a complete stream, when it has the announced size.
+    fn assemble(self) -> Result<ReceivedBlock, StreamError> {
+        let start = self.start.ok_or(StreamError::Order)?;
+        if u64::try_from(self.bytes) != Ok(start.block_bytes) {
+            return Err(StreamError::Size);
+        }
+        let mut pieces = self.pieces.into_values();
+        let bytes = match (pieces.next(), pieces.next()) {
+            (Some(only), None) => only,
+            (first, second) => {
+                let mut block = BytesMut::with_capacity(self.bytes);
+                for piece in first.into_iter().chain(second).chain(pieces) {
+                    block.extend_from_slice(&piece);
+                }
+                block.freeze()
+            }
+        };
+        Ok(ReceivedBlock { start, bytes })
+    }
+}
+
+/// All open streams, and complete blocks that wait for their height.
+#[derive(Debug, Default)]
+pub struct Streams {
+    open: BTreeMap<StreamKey, Stream>,
+    waiting: BTreeMap<Height, Vec<ReceivedBlock>>,
+    bytes: usize,
+    ages: u64,
+}
+
+impl Streams {
+    /// Adds a message of a stream; gives the block when it completes the stream.
+    ///
+    /// `tip` is the last committed height.
+    pub fn add(
+        &mut self,
+        tip: Height,
+        key: StreamKey,
+        sequence: u64,
+        part: StreamPart,
+    ) -> Result<Option<ReceivedBlock>, StreamError> {
+        if let StreamPart::Part(BlockPart::Start(start)) = &part {
+            let height = start.height;
+            if height <= tip || height.get() > tip.get().saturating_add(HEIGHTS_AHEAD_MAX) {
+                self.drop_stream(&key);
+                return Err(StreamError::Height { height });
+            }
+        }
+        if !self.open.contains_key(&key) {
+            self.make_room(&key.publisher);
+            self.ages = self.ages.saturating_add(1);
+            let stream = Stream { age: self.ages, ..Stream::default() };
+            self.open.insert(key.clone(), stream);
+        }
+        let Some(stream) = self.open.get_mut(&key) else { return Ok(None) };
+        let before = stream.bytes;
+        let added = stream.add(sequence, part);
+        self.bytes = self.bytes.saturating_add(stream.bytes.saturating_sub(before));
+        let complete = stream.is_complete();
+        if let Err(error) = added {
+            self.drop_stream(&key);
+            return Err(error);
+        }
+        if self.bytes > STREAMS_BYTES_MAX {
+            self.drop_stream(&key);
+            return Err(StreamError::Total);
+        }
+        if !complete {
+            return Ok(None);
+        }
+        match self.drop_stream(&key) {
+            Some(stream) => stream.assemble().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps a complete block until its height is started.
+    pub fn wait(&mut self, block: ReceivedBlock) -> Result<(), StreamError> {
+        let size = block.bytes.len();
+        if self.bytes.saturating_add(size) > STREAMS_BYTES_MAX {
+            return Err(StreamError::Total);
+        }
+        let waiting = self.waiting.entry(block.start.height).or_default();
+        if waiting.len() >= BLOCKS_WAITING_PER_HEIGHT_MAX {
+            return Err(StreamError::Total);
+        }
+        waiting.push(block);
+        self.bytes = self.bytes.saturating_add(size);
+        Ok(())
+    }
+
+    /// The blocks that waited for a height; those of lower heights are dropped.
+    pub fn started(&mut self, height: Height) -> Vec<ReceivedBlock> {
+        let later = self.waiting.split_off(&height.next());
+        let mut due = std::mem::replace(&mut self.waiting, later);
+        for block in due.values().flatten() {
+            self.bytes = self.bytes.saturating_sub(block.bytes.len());
+        }
+        due.remove(&height).unwrap_or_default()
+    }
+
+    /// Drops streams of committed heights.
+    pub fn committed(&mut self, tip: Height) {
+        let old: Vec<StreamKey> = self
+            .open
+            .iter()
+            .filter(|(_, stream)| {
+                stream.start.as_ref().is_some_and(|start| start.height <= tip)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in old {
+            self.drop_stream(&key);
+        }
+    }
+
+    /// Bytes held by open streams and waiting blocks.
+    #[cfg(test)]
+    fn bytes_held(&self) -> usize {
+        self.bytes
+    }
+
+    fn drop_stream(&mut self, key: &StreamKey) -> Option<Stream> {
+        let stream = self.open.remove(key)?;
+        self.bytes = self.bytes.saturating_sub(stream.bytes);
+        Some(stream)
+    }
+
+    /// Drops the oldest stream of a peer, or of all, when one more would be too many.
+    fn make_room(&mut self, publisher: &Bytes) {
+        let oldest = |of_peer: bool| {
+            self.open
+                .iter()
+                .filter(|(key, _)| !of_peer || key.publisher == *publisher)
+                .min_by_key(|(_, stream)| stream.age)
+                .map(|(key, _)| key.clone())
+        };
+        let of_peer = self.open.keys().filter(|key| key.publisher == *publisher).count();
+        let victim = if of_peer >= STREAMS_PER_PEER_MAX {
+            oldest(true)
+        } else if self.open.len() >= STREAMS_MAX {
+            oldest(false)
+        } else {
+            None
+        };
+        if let Some(key) = victim {
+            self.drop_stream(&key);
+        }
+    }
+}

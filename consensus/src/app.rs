@@ -90,9 +90,8 @@ impl App {
             Ok::<_, LedgerFault>((tip, members))
         })
         .await?;
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let stream_next = u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX / 2);
         Ok(Self {
             config,

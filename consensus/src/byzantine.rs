@@ -38,9 +38,9 @@ pub fn network(
         config = match word {
             "votes" => config.with_equivocate_votes(Trigger::Always),
             "proposals" => config.with_equivocate_proposals(Trigger::Always),
-            "silent" => config
-                .with_drop_votes(Trigger::Always)
-                .with_drop_proposals(Trigger::Always),
+            "silent" => {
+                config.with_drop_votes(Trigger::Always).with_drop_proposals(Trigger::Always)
+            }
             _ => {
                 let allowed = "a comma-separated list of votes, proposals and silent";
                 return Err(ConfigError::Range { setting: "byzantine", allowed });

@@ -5,9 +5,7 @@ use cets_contracts::types::{Height, PublicKey, Signature, ValidatorAddress};
 use serde::{Deserialize, Serialize};
 
 /// What a validator signs once per height and round.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SignedStep {
     /// A proposal, by the proposer of the round.
     Proposal,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use cets_contracts::types::{PublicKey, Signature};
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use malachitebft_app_channel::app::types::PeerId;
 
 /// The consensus key did not sign.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,19 @@ impl EngineSigner for LocalSigner {
     fn sign(&self, message: &[u8]) -> Result<Signature, SignerFault> {
         Ok(Signature::new(self.0.sign(message).to_bytes()))
     }
+}
+
+/// The libp2p peer id of a node with a network key, as it stands after `/p2p/` in addresses.
+///
+/// # Errors
+/// When the key is no point of the curve.
+pub fn peer_id(network_key: &PublicKey) -> Result<String, ed25519_dalek::SignatureError> {
+    VerifyingKey::from_bytes(network_key.as_bytes())?;
+    // An identity multihash (code 0, 36 bytes) of the key's protobuf: type 1 (Ed25519), 32 bytes.
+    let mut bytes = vec![0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
+    bytes.extend_from_slice(network_key.as_bytes());
+    let peer_id = PeerId::from_bytes(&bytes).expect("the multihash has the right form");
+    Ok(peer_id.to_string())
 }
 
 /// The keys of a node.

@@ -156,11 +156,7 @@ pub trait Ledger: Send + Sync + 'static {
     fn decided_block(&self, height: Height) -> Result<Option<DecidedBlock>, LedgerFault>;
 
     /// Keeps proof that validators signed two conflicting statements at a height.
-    fn record_evidence(
-        &self,
-        height: Height,
-        evidence: Vec<Evidence>,
-    ) -> Result<(), LedgerFault>;
+    fn record_evidence(&self, height: Height, evidence: Vec<Evidence>) -> Result<(), LedgerFault>;
 
     /// All marks of the greatest height for which [`Ledger::save_guard`] was called.
     fn load_guard(&self) -> Result<Vec<GuardMark>, LedgerFault>;

@@ -44,10 +44,7 @@ fn double_proposal(
 }
 
 /// All evidence of a height.
-pub fn portable(
-    chain_id: ChainId,
-    evidence: &MisbehaviorEvidence<EngineContext>,
-) -> Vec<Evidence> {
+pub fn portable(chain_id: ChainId, evidence: &MisbehaviorEvidence<EngineContext>) -> Vec<Evidence> {
     let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs).map(|(first, second)| {
         let (a, b) = (first.signature, second.signature);
         double_vote(chain_id, (&first.message, a), (&second.message, b))

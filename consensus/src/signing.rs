@@ -127,8 +127,7 @@ impl Signer<EngineContext> for GuardedSigner {
         let message = ValidatorProof::<EngineContext>::signing_bytes(&public_key, &peer_id);
         let signer = Arc::clone(&self.signer);
         let signed = tokio::task::spawn_blocking(move || signer.sign(&message));
-        let signature =
-            signed.await.map_err(Error::from_source)?.map_err(Error::from_source)?;
+        let signature = signed.await.map_err(Error::from_source)?.map_err(Error::from_source)?;
         Ok(ValidatorProof::new(public_key, peer_id, signature))
     }
 }

@@ -250,9 +250,7 @@ impl Streams {
         let old: Vec<StreamKey> = self
             .open
             .iter()
-            .filter(|(_, stream)| {
-                stream.start.as_ref().is_some_and(|start| start.height <= tip)
-            })
+            .filter(|(_, stream)| stream.start.as_ref().is_some_and(|start| start.height <= tip))
             .map(|(key, _)| key.clone())
             .collect();
         for key in old {

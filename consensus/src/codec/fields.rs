@@ -74,11 +74,7 @@ impl Input {
     }
 
     /// A list within a limit.
-    pub fn list<T: Wire>(
-        &mut self,
-        max: usize,
-        what: &'static str,
-    ) -> Result<Vec<T>, WireError> {
+    pub fn list<T: Wire>(&mut self, max: usize, what: &'static str) -> Result<Vec<T>, WireError> {
         let length = self.length(max, what)?;
         // Grows with what is really there: a length alone allocates nothing.
         let mut list = Vec::new();

@@ -20,10 +20,7 @@ fn certificate_of(certificate: &CommitCertificate<EngineContext>) -> Certificate
     let mut signatures: Vec<CommitSignature> = certificate
         .commit_signatures
         .iter()
-        .map(|signed| CommitSignature {
-            validator: signed.address.0,
-            signature: signed.signature,
-        })
+        .map(|signed| CommitSignature { validator: signed.address.0, signature: signed.signature })
         .collect();
     signatures.sort_by_key(|signed| signed.validator);
     Certificate {

@@ -44,9 +44,8 @@ pub async fn build(
     let proposer = app.role.address();
     // The others wait as long for the whole block, so half of it is for the way.
     let budget = timeout.checked_div(2).unwrap_or_default();
-    let block = app
-        .on_ledger(move |ledger| ledger.propose(height.0, number, proposer, budget))
-        .await?;
+    let block =
+        app.on_ledger(move |ledger| ledger.propose(height.0, number, proposer, budget)).await?;
     debug!(%height, round = number, id = %block.id, bytes = block.bytes.len(), "proposes");
     app.valid.insert(block.id);
     reply.send(LocallyProposedValue::new(height, round, BlockValue(block.id))).ok();

@@ -184,3 +184,140 @@ impl Guard {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use cets_contracts::block::{Certificate, ValidatorSet};
+    use cets_contracts::types::{BlockId, ChainId, ValidatorAddress};
+
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::ledger::{BlockSource, BlockVerdict, DecidedBlock, ProposedBlock};
+
+    /// Keeps marks and nothing else.
+    #[derive(Default)]
+    struct Marked(Mutex<Vec<GuardMark>>);
+
+    fn unused<T>() -> Result<T, LedgerFault> {
+        Err(LedgerFault::new("use the guard's ledger for more", "it keeps marks only"))
+    }
+
+    impl Ledger for Marked {
+        fn chain_id(&self) -> ChainId {
+            ChainId::new([0; 16])
+        }
+        fn tip(&self) -> Result<Height, LedgerFault> {
+            unused()
+        }
+        fn history_min_height(&self) -> Result<Height, LedgerFault> {
+            unused()
+        }
+        fn validators(&self, _: Height) -> Result<ValidatorSet, LedgerFault> {
+            unused()
+        }
+        fn target_block_time(&self) -> Option<Duration> {
+            None
+        }
+        fn propose(
+            &self,
+            _: Height,
+            _: u32,
+            _: ValidatorAddress,
+            _: Duration,
+        ) -> Result<ProposedBlock, LedgerFault> {
+            unused()
+        }
+        fn validate(
+            &self,
+            _: Height,
+            _: u32,
+            _: BlockSource,
+            _: Bytes,
+        ) -> Result<BlockVerdict, LedgerFault> {
+            unused()
+        }
+        fn undecided_block(&self, _: BlockId) -> Result<Option<Bytes>, LedgerFault> {
+            unused()
+        }
+        fn commit(&self, _: &Certificate) -> Result<(), LedgerFault> {
+            unused()
+        }
+        fn decided_block(&self, _: Height) -> Result<Option<DecidedBlock>, LedgerFault> {
+            unused()
+        }
+        fn record_evidence(&self, _: Height, _: Vec<Evidence>) -> Result<(), LedgerFault> {
+            unused()
+        }
+        fn load_guard(&self) -> Result<Vec<GuardMark>, LedgerFault> {
+            Ok(self.0.lock().unwrap().clone())
+        }
+        fn save_guard(&self, marks: &[GuardMark]) -> Result<(), LedgerFault> {
+            self.0.lock().unwrap().extend_from_slice(marks);
+            Ok(())
+        }
+    }
+
+    const SEVEN: Height = Height::new(7);
+
+    fn is_double(outcome: Result<(), GuardError>) -> bool {
+        matches!(outcome, Err(GuardError::DoubleSign(_)))
+    }
+
+    #[test]
+    fn a_second_different_statement_for_one_step_is_refused() {
+        let guard = Guard::load(Arc::new(Marked::default())).unwrap();
+        guard.admit(SEVEN, 0, SignedStep::Prevote, b"one").unwrap();
+        guard.admit(SEVEN, 0, SignedStep::Prevote, b"one").unwrap();
+        assert!(is_double(guard.admit(SEVEN, 0, SignedStep::Prevote, b"two")));
+        let refused = guard.take_refused().unwrap();
+        assert_eq!((refused.height, refused.round), (SEVEN, 0));
+        guard.admit(SEVEN, 0, SignedStep::Precommit, b"two").unwrap();
+        guard.admit(SEVEN, 0, SignedStep::Proposal, b"two").unwrap();
+        guard.admit(SEVEN, 1, SignedStep::Prevote, b"two").unwrap();
+        guard.admit(SEVEN.next(), 0, SignedStep::Prevote, b"two").unwrap();
+        assert!(is_double(guard.admit(SEVEN, 5, SignedStep::Prevote, b"two")));
+    }
+
+    #[test]
+    fn a_guard_that_was_saved_refuses_the_same_after_a_restart() {
+        let ledger = Arc::new(Marked::default());
+        let guard = Guard::load(Arc::<Marked>::clone(&ledger)).unwrap();
+        guard.admit(SEVEN, 2, SignedStep::Precommit, b"one").unwrap();
+        assert!(ledger.0.lock().unwrap().is_empty());
+        guard.save().unwrap();
+        guard.save().unwrap();
+        assert_eq!(ledger.0.lock().unwrap().len(), 1);
+        let guard = Guard::load(ledger).unwrap();
+        assert_eq!(guard.height(), Some(SEVEN));
+        assert!(is_double(guard.admit(SEVEN, 2, SignedStep::Precommit, b"two")));
+        guard.admit(SEVEN, 2, SignedStep::Precommit, b"one").unwrap();
+    }
+
+    #[test]
+    fn while_the_log_is_replayed_marks_are_saved_before_the_signature() {
+        let ledger = Arc::new(Marked::default());
+        let guard = Guard::load(Arc::<Marked>::clone(&ledger)).unwrap();
+        guard.set_replaying(true);
+        guard.admit(SEVEN, 0, SignedStep::Prevote, b"one").unwrap();
+        assert_eq!(ledger.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn marks_round_trip_through_keys_and_values() {
+        let mark = GuardMark {
+            height: SEVEN,
+            round: 3,
+            step: SignedStep::Precommit,
+            statement: Digest::new([4; 32]),
+        };
+        assert_eq!(GuardMark::from_parts(&mark.to_key(), &mark.to_value()), Some(mark));
+        assert_eq!(GuardMark::from_parts(&mark.to_key()[1..], &mark.to_value()), None);
+        let mut key = mark.to_key();
+        key[12] = 9;
+        assert_eq!(GuardMark::from_parts(&key, &mark.to_value()), None);
+    }
+}

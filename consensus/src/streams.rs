@@ -292,3 +292,176 @@ impl Streams {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+mod tests {
+    use cets_contracts::types::{BlockId, Signature, ValidatorAddress};
+
+    use super::*;
+
+    const TIP: Height = Height::new(10);
+
+    fn key(publisher: u8, stream: u64) -> StreamKey {
+        StreamKey {
+            publisher: Bytes::copy_from_slice(&[publisher]),
+            stream: Bytes::copy_from_slice(&stream.to_be_bytes()),
+        }
+    }
+
+    fn start(height: u64, block_bytes: usize) -> StreamPart {
+        StreamPart::Part(BlockPart::Start(StreamStart {
+            height: Height::new(height),
+            round: 0,
+            polka_round: None,
+            proposer: ValidatorAddress::new([1; 20]),
+            block_id: BlockId::new([2; 32]),
+            block_bytes: block_bytes as u64,
+            signature: Signature::new([3; 64]),
+        }))
+    }
+
+    fn piece(bytes: impl Into<Bytes>) -> StreamPart {
+        StreamPart::Part(BlockPart::Piece(bytes.into()))
+    }
+
+    fn permutations(messages: &[(u64, StreamPart)]) -> Vec<Vec<(u64, StreamPart)>> {
+        if messages.len() <= 1 {
+            return vec![messages.to_vec()];
+        }
+        let mut all = Vec::new();
+        for index in 0..messages.len() {
+            let mut rest = messages.to_vec();
+            let first = rest.remove(index);
+            for mut tail in permutations(&rest) {
+                tail.insert(0, first.clone());
+                all.push(tail);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_block_is_put_together_whatever_the_order_of_its_parts() {
+        let messages = [
+            (0, start(11, 6)),
+            (1, piece("abc")),
+            (2, piece("de")),
+            (3, piece("f")),
+            (4, StreamPart::End),
+        ];
+        for order in permutations(&messages) {
+            let mut streams = Streams::default();
+            let last = order.len() - 1;
+            for (position, (sequence, part)) in order.into_iter().enumerate() {
+                let again = part.clone();
+                let block = streams.add(TIP, key(1, 1), sequence, part).unwrap();
+                if position < last {
+                    assert_eq!(block, None);
+                    // The same message twice changes nothing.
+                    assert_eq!(streams.add(TIP, key(1, 1), sequence, again), Ok(None));
+                } else {
+                    assert_eq!(block.unwrap().bytes, "abcdef");
+                }
+            }
+            assert_eq!(streams.bytes_held(), 0);
+        }
+    }
+
+    #[test]
+    fn a_stream_larger_or_smaller_than_announced_is_dropped() {
+        let mut streams = Streams::default();
+        streams.add(TIP, key(1, 1), 0, start(11, 3)).unwrap();
+        assert_eq!(streams.add(TIP, key(1, 1), 1, piece("abcd")), Err(StreamError::Size));
+        assert_eq!(streams.bytes_held(), 0);
+        streams.add(TIP, key(1, 2), 0, start(11, 3)).unwrap();
+        streams.add(TIP, key(1, 2), 1, piece("ab")).unwrap();
+        assert_eq!(streams.add(TIP, key(1, 2), 2, StreamPart::End), Err(StreamError::Size));
+        assert_eq!(
+            streams.add(TIP, key(1, 3), 0, start(11, BLOCK_BYTES_MAX + 1)),
+            Err(StreamError::Size)
+        );
+        assert_eq!(streams.bytes_held(), 0);
+    }
+
+    #[test]
+    fn parts_that_contradict_each_other_drop_the_stream() {
+        let mut streams = Streams::default();
+        streams.add(TIP, key(1, 1), 0, start(11, 3)).unwrap();
+        assert_eq!(streams.add(TIP, key(1, 1), 0, start(11, 4)), Err(StreamError::Order));
+        assert_eq!(streams.add(TIP, key(1, 2), 1, start(11, 3)), Err(StreamError::Order));
+        assert_eq!(streams.add(TIP, key(1, 3), 0, piece("a")), Err(StreamError::Order));
+        streams.add(TIP, key(1, 4), 2, StreamPart::End).unwrap();
+        assert_eq!(streams.add(TIP, key(1, 4), 3, piece("a")), Err(StreamError::Order));
+        streams.add(TIP, key(1, 5), 3, piece("a")).unwrap();
+        assert_eq!(streams.add(TIP, key(1, 5), 2, StreamPart::End), Err(StreamError::Order));
+    }
+
+    #[test]
+    fn heights_outside_of_the_window_are_refused() {
+        let mut streams = Streams::default();
+        for height in [0, 10, 21, u64::MAX] {
+            let refused = streams.add(TIP, key(1, height), 0, start(height, 1)).unwrap_err();
+            assert_eq!(refused, StreamError::Height { height: Height::new(height) });
+        }
+        streams.add(TIP, key(1, 1), 0, start(11, 1)).unwrap();
+        streams.add(TIP, key(1, 2), 0, start(20, 1)).unwrap();
+    }
+
+    #[test]
+    fn a_peer_with_too_many_streams_loses_its_oldest_and_nobody_elses() {
+        let mut streams = Streams::default();
+        streams.add(TIP, key(2, 0), 0, start(11, 2)).unwrap();
+        for stream in 0..=STREAMS_PER_PEER_MAX as u64 {
+            streams.add(TIP, key(1, stream), 0, start(11, 2)).unwrap();
+        }
+        let finish = |streams: &mut Streams, key: StreamKey| {
+            streams.add(TIP, key.clone(), 1, piece("ab")).unwrap();
+            streams.add(TIP, key, 2, StreamPart::End).unwrap()
+        };
+        assert_eq!(finish(&mut streams, key(1, 0)), None);
+        assert!(finish(&mut streams, key(1, STREAMS_PER_PEER_MAX as u64)).is_some());
+        assert!(finish(&mut streams, key(2, 0)).is_some());
+    }
+
+    #[test]
+    fn all_streams_together_stay_below_their_limit() {
+        let mut streams = Streams::default();
+        let big = Bytes::from(vec![0u8; BLOCK_BYTES_MAX]);
+        let mut refused = 0;
+        for publisher in 0..20 {
+            streams.add(TIP, key(publisher, 1), 0, start(11, BLOCK_BYTES_MAX)).unwrap();
+            match streams.add(TIP, key(publisher, 1), 1, piece(big.clone())) {
+                Ok(None) => {}
+                Err(StreamError::Total) => refused += 1,
+                other => panic!("{other:?}"),
+            }
+            assert!(streams.bytes_held() <= STREAMS_BYTES_MAX);
+        }
+        assert_eq!(refused, 12);
+        streams.committed(Height::new(11));
+        assert_eq!(streams.bytes_held(), 0);
+    }
+
+    #[test]
+    fn blocks_wait_for_their_height_and_no_longer() {
+        let block = |height: u64| {
+            let StreamPart::Part(BlockPart::Start(start)) = start(height, 4) else {
+                unreachable!("a start is a start")
+            };
+            ReceivedBlock { start, bytes: Bytes::from_static(b"abcd") }
+        };
+        let mut streams = Streams::default();
+        for height in [12, 13, 14] {
+            streams.wait(block(height)).unwrap();
+        }
+        assert_eq!(streams.bytes_held(), 12);
+        assert_eq!(streams.started(Height::new(13)), vec![block(13)]);
+        assert_eq!(streams.bytes_held(), 4);
+        assert!(streams.started(Height::new(13)).is_empty());
+        for _ in 1..BLOCKS_WAITING_PER_HEIGHT_MAX {
+            streams.wait(block(14)).unwrap();
+        }
+        assert_eq!(streams.wait(block(14)), Err(StreamError::Total));
+    }
+}

@@ -8,6 +8,9 @@ mod certificates;
 mod fields;
 mod messages;
 mod sync;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+mod tests;
 
 use bytes::{Bytes, BytesMut};
 use malachitebft_app_channel::app::types::codec::{Codec, HasEncodedLen};

@@ -1,6 +1,6 @@
 //! Nodes in one process, over loopback, with a toy ledger in memory.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 mod abstain;
 mod faults;

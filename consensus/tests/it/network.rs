@@ -92,7 +92,7 @@ async fn the_others_go_on_without_a_killed_node_and_it_comes_back() {
         nodes.push(net.run(index, ledger).await);
     }
     nodes[0].reaches(4).await;
-    nodes.remove(3).is_killed().await;
+    nodes.remove(3).dies().await;
     let tip = nodes[0].monitor.health().tip.get();
     nodes[0].reaches(tip + 3).await;
     nodes.push(net.run(3, &ledgers[3]).await);
@@ -119,7 +119,7 @@ async fn all_nodes_killed_at_once_go_on_where_they_were() {
             node.reaches(target).await;
         }
         for node in nodes {
-            node.is_killed().await;
+            node.dies().await;
         }
     }
     verify_agreement(&ledgers, 11);

@@ -362,7 +362,7 @@ impl Running {
     }
 
     /// Stops as if killed: nothing is finished.
-    pub async fn is_killed(self) {
+    pub async fn dies(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
     }

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod ledger;
 pub mod mempool;
 pub mod read;
+pub mod rpc;
 pub mod store;
 
 mod handle;

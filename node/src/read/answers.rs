@@ -162,6 +162,17 @@ pub struct OutcomePage {
     pub next: LogIndex,
 }
 
+/// A committed header with what proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertifiedHeader {
+    /// The header.
+    pub header: Header,
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Log index of the first entry of its block.
+    pub first_log_index: LogIndex,
+}
+
 /// A committed block as bytes, ready to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockBytes {

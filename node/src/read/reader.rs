@@ -9,9 +9,9 @@ use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, Table,
 use cets_contracts::types::{AccountId, Height, Instrument, LogIndex, Serial, SerialRange, TxId};
 
 use super::{
-    At, BlockBytes, FinalTransaction, HeldRange, Hop, LogReadError, LoggedOutcome, OutcomePage,
-    PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProveError, ProvenEntry, ProvenRecord, RawRecord,
-    ReadError, SerialHistory, SharedState, TipSummary,
+    At, BlockBytes, CertifiedHeader, FinalTransaction, HeldRange, Hop, LogReadError, LoggedOutcome,
+    OutcomePage, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProveError, ProvenEntry,
+    ProvenRecord, RawRecord, ReadError, SerialHistory, SharedState, TipSummary,
 };
 use crate::store::{BlockPosition, MovementId, Store, StoreError, decode_entry};
 
@@ -197,6 +197,14 @@ impl Reader {
             header,
             certificate,
         })
+    }
+
+    /// A committed header with its certificate; none above the tip.
+    pub fn header(&self, height: Height) -> Result<Option<CertifiedHeader>, ReadError> {
+        let Some(position) = self.store.position(height)? else { return Ok(None) };
+        let Some(certificate) = self.store.certificate(height)? else { return Ok(None) };
+        let BlockPosition { header, first_log_index } = position;
+        Ok(Some(CertifiedHeader { header, certificate, first_log_index }))
     }
 
     /// A committed block; none above the tip.

@@ -1,0 +1,110 @@
+//! Settings and limits of the interface.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Records on a page when the caller names no number.
+pub const PAGE_SIZE_DEFAULT: u32 = 100;
+/// Most records looked at for one page; a page may hold fewer than asked for and still lead on.
+pub const PAGE_RECORDS_SCANNED_MAX: usize = 20_000;
+/// Most bytes of records on a page.
+pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Entries of the log that one read of an event stream looks at.
+pub const STREAM_ENTRIES_PER_READ: usize = 64;
+/// Answers that wait in the buffer of a stream for a slow reader; then the stream stops reading.
+pub const STREAM_ANSWERS_BUFFERED_MAX: usize = 16;
+/// Blocks that wait in the buffer of a block stream.
+pub const STREAM_BLOCKS_BUFFERED_MAX: usize = 2;
+/// Largest answer in bytes: a block with its receipts and certificate fits.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most keys named as signers of a simulation.
+pub const SIMULATED_SIGNERS_MAX: usize = cets_contracts::tx::SIGNATURES_PER_TRANSACTION_MAX;
+
+/// The interface of a node: where it listens, and its limits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcConfig {
+    /// Address for gRPC and HTTP.
+    pub listen: SocketAddr,
+    /// Certificate and key; plain text without.
+    pub tls: Option<TlsConfig>,
+    /// Limits.
+    pub limits: RpcLimits,
+}
+
+impl Default for RpcConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 26_657)),
+            tls: None,
+            limits: RpcLimits::default(),
+        }
+    }
+}
+
+/// Files of the server's TLS identity, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+    /// Authority whose certificates clients must show; any client without.
+    #[serde(default)]
+    pub client_authority: Option<PathBuf>,
+}
+
+/// Limits of the interface.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcLimits {
+    /// Most connections.
+    pub connections_max: usize,
+    /// Most connections from one IP address.
+    pub connections_per_address_max: usize,
+    /// Most concurrent streams of a connection.
+    pub streams_per_connection_max: u32,
+    /// Most requests that are executed at a time over all connections.
+    pub requests_parallel_max: usize,
+    /// Largest request in bytes.
+    pub request_bytes_max: usize,
+    /// Longest time for a request that waits for nothing, in milliseconds.
+    pub request_millis_max: u64,
+    /// Longest wait for a transaction to become final, in milliseconds.
+    pub wait_millis_max: u64,
+    /// The wait when the caller names none, in milliseconds.
+    pub wait_millis_default: u64,
+    /// Interval at which silent connections are probed, in milliseconds.
+    pub keep_alive_millis: u64,
+    /// Longest wait for the answer to a probe, in milliseconds.
+    pub keep_alive_timeout_millis: u64,
+    /// Most records on a page.
+    pub page_size_max: u32,
+    /// Transactions of one submission stream that are checked at a time.
+    pub submissions_in_flight_max: usize,
+    /// Most streams that are served at a time over all connections.
+    pub streams_max: usize,
+}
+
+impl Default for RpcLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_024,
+            connections_per_address_max: 256,
+            streams_per_connection_max: 256,
+            requests_parallel_max: 64,
+            request_bytes_max: 256 * 1024,
+            request_millis_max: 10_000,
+            wait_millis_max: 120_000,
+            wait_millis_default: 30_000,
+            keep_alive_millis: 20_000,
+            keep_alive_timeout_millis: 10_000,
+            page_size_max: 1_000,
+            submissions_in_flight_max: 1_024,
+            streams_max: 256,
+        }
+    }
+}

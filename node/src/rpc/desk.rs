@@ -1,0 +1,181 @@
+//! Where requests are taken in: who asks, in which language, how many at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cets_api::token::TOKEN_METADATA;
+use cets_contracts::rules::Language;
+use cets_contracts::types::{AccountId, ProvinceCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+use super::access::{Caller, Subject, check_bearer};
+use super::config::RpcLimits;
+use super::error::language_of;
+use super::{RpcError, listing};
+use crate::NodeHandle;
+use crate::read::{ReadError, Reader};
+
+/// The node and the limits of its interface; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    node: NodeHandle,
+    limits: Arc<RpcLimits>,
+    requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// What is known of a request beside its message.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// Who asks.
+    pub caller: Caller,
+    /// The language of sentences.
+    pub language: Language,
+}
+
+impl Desk {
+    /// A desk for a node.
+    pub fn new(node: NodeHandle, limits: RpcLimits, stop: CancellationToken) -> Self {
+        Self {
+            node,
+            requests: Arc::new(Semaphore::new(limits.requests_parallel_max)),
+            streams: Arc::new(Semaphore::new(limits.streams_max)),
+            limits: Arc::new(limits),
+            stop,
+        }
+    }
+
+    /// The node.
+    pub const fn node(&self) -> &NodeHandle {
+        &self.node
+    }
+
+    /// Reads of the node.
+    pub fn reader(&self) -> &Reader {
+        self.node.reader()
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &RpcLimits {
+        &self.limits
+    }
+
+    /// Ends when the node stops.
+    pub const fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Records on a page of which so many were asked for.
+    pub fn page_size(&self, asked: u32) -> usize {
+        listing::page_size(asked, self.limits.page_size_max)
+    }
+
+    /// Answers a request by work that may block.
+    pub async fn answer<Q, A>(
+        &self,
+        request: Request<Q>,
+        work: impl FnOnce(&Self, &Caller, Q) -> Result<A, RpcError> + Send + 'static,
+    ) -> Result<Response<A>, Status>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        let language = language_of_request(request.metadata());
+        let blocking = async {
+            self.run_blocking(move |desk| {
+                let caller = desk.caller(request.metadata())?;
+                work(desk, &caller, request.into_inner())
+            })
+            .await?
+        };
+        let millis = self.limits.request_millis_max;
+        tokio::time::timeout(Duration::from_millis(millis), blocking)
+            .await
+            .unwrap_or(Err(RpcError::TimedOut { millis }))
+            .map(Response::new)
+            .map_err(|error| error.into_status(language))
+    }
+
+    /// Runs work that may block, so many at a time.
+    pub async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let permit = self.requests.clone().acquire_owned().await.map_err(RpcError::failed)?;
+        let desk = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let done = work(&desk);
+            drop(permit);
+            done
+        })
+        .await
+        .map_err(RpcError::failed)
+    }
+
+    /// Who asks, for requests that are not answered by [`Self::answer`].
+    pub fn asker(&self, metadata: &MetadataMap) -> Result<Asker, Status> {
+        let language = language_of_request(metadata);
+        self.caller(metadata)
+            .map(|caller| Asker { caller, language })
+            .map_err(|error| error.into_status(language))
+    }
+
+    /// A place among the streams; refused when all are taken.
+    pub fn open_stream(&self) -> Result<OwnedSemaphorePermit, RpcError> {
+        self.streams.clone().try_acquire_owned().map_err(|_| RpcError::Overloaded {
+            what: format!("{} streams are open already", self.limits.streams_max),
+        })
+    }
+
+    fn caller(&self, metadata: &MetadataMap) -> Result<Caller, RpcError> {
+        let Some(value) = metadata.get(TOKEN_METADATA) else { return Ok(Caller::Public) };
+        let value = value.to_str().map_err(|_| RpcError::TokenInvalid {
+            reason: "it has characters outside of ASCII".to_owned(),
+        })?;
+        let now = self.node.now().as_millis() / 1_000;
+        let token = check_bearer(value, &self.node.chain_id().to_string(), now)?;
+        let account = self.reader().account(token.account).map_err(read_failed)?.answer;
+        token.caller(account.as_ref())
+    }
+
+    /// Whether a caller's key still represents its account.
+    pub fn still_holds(&self, caller: &Caller) -> Result<bool, RpcError> {
+        let Caller::Known { account, .. } = caller else { return Ok(true) };
+        let account = self.reader().account(*account).map_err(read_failed)?.answer;
+        Ok(caller.still_holds(account.as_ref()))
+    }
+
+    /// The province that supervises a holder.
+    pub fn province_of(&self, holder: AccountId) -> Option<ProvinceCode> {
+        self.reader().account(holder).ok()?.answer?.province
+    }
+
+    /// Whether a caller sees a subject of a holder.
+    pub fn sees(&self, caller: &Caller, subject: Subject, holder: AccountId) -> bool {
+        caller.sees(subject, holder, |holder| self.province_of(holder))
+    }
+
+    /// Refuses a caller that does not see a subject of a holder.
+    pub fn require(
+        &self,
+        caller: &Caller,
+        subject: Subject,
+        holder: AccountId,
+    ) -> Result<(), RpcError> {
+        caller.require(subject, holder, |holder| self.province_of(holder))
+    }
+}
+
+/// The language that a request asks for.
+pub fn language_of_request(metadata: &MetadataMap) -> Language {
+    language_of(metadata.get("accept-language").map(|value| value.as_encoded_bytes()))
+}
+
+/// A read that this node could not answer.
+pub fn read_failed(error: ReadError) -> RpcError {
+    RpcError::failed(error)
+}

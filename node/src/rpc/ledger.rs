@@ -1,0 +1,440 @@
+//! The service `Ledger`: what the state says.
+
+use cets_api::ledger_server::Ledger;
+use cets_api::{
+    Compliance, GetAccountRequest, Holding, Hop, ListAccountsRequest, ListHoldingsRequest,
+    ListHoldingsResponse, ListObligationsRequest, ListParametersRequest, ListProjectsRequest,
+    ListPublicAccountsResponse, ListRecordsResponse, ListSettlementsRequest, ListSuppliesRequest,
+    ListTasksRequest, LookupSerialRequest, LookupSerialResponse, ProveRecordRequest,
+    ProveRecordResponse, PublicAccount, RecordResponse,
+};
+use cets_contracts::codec;
+use cets_contracts::state::{
+    Account, AccountStatus, Freeze, FundOrder, HolderEntry, Key, KeyParts, Obligation, Record,
+    Table, Task, UnitRange, keys,
+};
+use cets_contracts::types::{AccountId, Height, Serial};
+use tonic::{Request, Response, Status};
+
+use super::access::{Caller, Sight, Subject};
+use super::desk::{Desk, read_failed};
+use super::listing::{RecordPage, page_of};
+use super::{RpcError, argument};
+use crate::read::{HeldRange, ProveError, RawRecord};
+
+/// Answers of the service `Ledger`.
+#[derive(Clone, Debug)]
+pub struct LedgerService(pub Desk);
+
+#[tonic::async_trait]
+impl Ledger for LedgerService {
+    async fn get_public_account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> Result<Response<PublicAccount>, Status> {
+        self.0.answer(request, get_public_account).await
+    }
+
+    async fn list_public_accounts(
+        &self,
+        request: Request<ListAccountsRequest>,
+    ) -> Result<Response<ListPublicAccountsResponse>, Status> {
+        self.0.answer(request, list_public_accounts).await
+    }
+
+    async fn get_account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> Result<Response<RecordResponse>, Status> {
+        self.0.answer(request, get_account).await
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<ListAccountsRequest>,
+    ) -> Result<Response<ListRecordsResponse>, Status> {
+        self.0.answer(request, list_accounts).await
+    }
+
+    async fn list_holdings(
+        &self,
+        request: Request<ListHoldingsRequest>,
+    ) -> Result<Response<ListHoldingsResponse>, Status> {
+        self.0.answer(request, list_holdings).await
+    }
+
+    async fn lookup_serial(
+        &self,
+        request: Request<LookupSerialRequest>,
+    ) -> Result<Response<LookupSerialResponse>, Status> {
+        self.0.answer(request, lookup_serial).await
+    }
+
+    async fn list_obligations(
+        &self,
+        request: Request<ListObligationsRequest>,
+    ) -> Result<Response<ListRecordsResponse>, Status> {
+        self.0.answer(request, list_obligations).await
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<ListTasksRequest>,
+    ) -> Result<Response<ListRecordsResponse>, Status> {
+        self.0.answer(request, list_tasks).await
+    }
+
+    async fn list_supplies(
+        &self,
+        request: Request<ListSuppliesRequest>,
+    ) -> Result<Response<ListRecordsResponse>, Status> {
+        self.0
+            .answer(request, |desk, _, query| {
+                list_disclosed(
+                    desk,
+                    &keys::table_prefix(Table::Supplies),
+                    &query.page,
+                    query.page_size,
+                )
+            })
+            .await
+    }
+
+    async fn list_parameters(
+        &self,
+        request: Request<ListParametersRequest>,
+    ) -> Result<Response<ListRecordsResponse>, Status> {
+        self.0
+            .answer(request, |desk, _, query| {
+                let prefix = keys::table_prefix(Table::Parameters);
+                list_disclosed(desk, &prefix, &query.page, query.page_size)
+            })
+            .await
+    }
+
+    async fn list_projects(
+        &self,
+        request: Request<ListProjectsRequest>,
+    ) -> Result<Response<ListRecordsResponse>, Status> {
+        self.0
+            .answer(request, |desk, _, query| {
+                let prefix = keys::table_prefix(Table::Projects);
+                list_disclosed(desk, &prefix, &query.page, query.page_size)
+            })
+            .await
+    }
+
+    async fn list_settlements(
+        &self,
+        request: Request<ListSettlementsRequest>,
+    ) -> Result<Response<ListRecordsResponse>, Status> {
+        self.0
+            .answer(request, |desk, _, query| {
+                let prefix = match argument::optional_account("exchange", &query.exchange)? {
+                    Some(exchange) => keys::settlements_of(exchange),
+                    None => keys::table_prefix(Table::Settlements),
+                };
+                list_disclosed(desk, &prefix, &query.page, query.page_size)
+            })
+            .await
+    }
+
+    async fn prove_record(
+        &self,
+        request: Request<ProveRecordRequest>,
+    ) -> Result<Response<ProveRecordResponse>, Status> {
+        self.0.answer(request, prove_record).await
+    }
+}
+
+fn get_public_account(
+    desk: &Desk,
+    _: &Caller,
+    query: GetAccountRequest,
+) -> Result<PublicAccount, RpcError> {
+    let id = argument::account("account", &query.account)?;
+    let found = desk.reader().account(id).map_err(read_failed)?;
+    let account = found.answer.ok_or_else(|| no_account(id))?;
+    public_account(desk, id, &account, found.height)
+}
+
+fn list_public_accounts(
+    desk: &Desk,
+    _: &Caller,
+    query: ListAccountsRequest,
+) -> Result<ListPublicAccountsResponse, RpcError> {
+    let prefix = accounts_prefix(&query)?;
+    let size = desk.page_size(query.page_size);
+    let page = page_of(desk.reader(), &prefix, &query.page, size, |_| Ok(true))?;
+    let accounts = page.records.iter().map(|record| {
+        let account: Account = decode(record)?;
+        public_account(desk, account_of_key(&record.key)?, &account, page.height)
+    });
+    Ok(ListPublicAccountsResponse {
+        accounts: accounts.collect::<Result<_, RpcError>>()?,
+        next_page: page.next,
+        height: page.height.get(),
+    })
+}
+
+fn public_account(
+    desk: &Desk,
+    id: AccountId,
+    account: &Account,
+    height: Height,
+) -> Result<PublicAccount, RpcError> {
+    let mut compliance = Vec::new();
+    for record in desk.reader().list(&keys::obligations_of(id), None, 0).answer.items {
+        let obligation: Obligation = decode(&record)?;
+        if let Some(KeyParts::Obligation(_, year)) = KeyParts::of(&record.key) {
+            let completed_on = obligation.completed_on.map(|day| day.to_string());
+            compliance.push(Compliance {
+                year: year.get().into(),
+                completed_on: completed_on.unwrap_or_default(),
+            });
+        }
+    }
+    let status = match account.status {
+        AccountStatus::Open => "open",
+        AccountStatus::Frozen { .. } => "frozen",
+        AccountStatus::Closed => "closed",
+    };
+    Ok(PublicAccount {
+        account: id.to_string(),
+        name: account.name.clone(),
+        role: id.role().letters().to_owned(),
+        province: account.province.map_or(0, |province| province.get().into()),
+        status: status.to_owned(),
+        compliance,
+        height: height.get(),
+    })
+}
+
+fn get_account(
+    desk: &Desk,
+    caller: &Caller,
+    query: GetAccountRequest,
+) -> Result<RecordResponse, RpcError> {
+    let id = argument::account("account", &query.account)?;
+    desk.require(caller, Subject::Accounts, id)?;
+    let found = desk.reader().record(&keys::account(id));
+    let record = found.answer.ok_or_else(|| no_account(id))?;
+    Ok(RecordResponse { key: record.key, value: record.value, height: found.height.get() })
+}
+
+fn list_accounts(
+    desk: &Desk,
+    caller: &Caller,
+    query: ListAccountsRequest,
+) -> Result<ListRecordsResponse, RpcError> {
+    caller.require_some(Subject::Accounts)?;
+    let mut prefix = accounts_prefix(&query)?;
+    let sight = caller.sight(Subject::Accounts);
+    if let (Sight::Own, Caller::Known { account, .. }) = (sight, caller) {
+        let own = keys::account(*account);
+        if !own.as_bytes().starts_with(prefix.as_bytes()) {
+            return Ok(ListRecordsResponse::default());
+        }
+        prefix = own;
+    }
+    let size = desk.page_size(query.page_size);
+    page_of(desk.reader(), &prefix, &query.page, size, |record| {
+        let id = account_of_key(&record.key)?;
+        let account: Account = decode(record)?;
+        Ok(caller.sees(Subject::Accounts, id, |_| account.province))
+    })
+    .map(Into::into)
+}
+
+fn list_holdings(
+    desk: &Desk,
+    caller: &Caller,
+    query: ListHoldingsRequest,
+) -> Result<ListHoldingsResponse, RpcError> {
+    let id = argument::account("account", &query.account)?;
+    let instrument = argument::optional_instrument("instrument", &query.instrument)?;
+    desk.require(caller, Subject::Units, id)?;
+    let after = (!query.page.is_empty()).then_some(query.page.as_slice());
+    let size = desk.page_size(query.page_size);
+    let page = desk
+        .reader()
+        .holdings(id, instrument, query.include_ended, after, size)
+        .map_err(read_failed)?;
+    Ok(ListHoldingsResponse {
+        holdings: page.answer.items.iter().map(holding).collect(),
+        next_page: page.answer.next.unwrap_or_default(),
+        height: page.height.get(),
+    })
+}
+
+fn holding(held: &HeldRange) -> Holding {
+    Holding { range: held.range.to_string(), place: codec::encode(&held.place) }
+}
+
+fn lookup_serial(
+    desk: &Desk,
+    caller: &Caller,
+    query: LookupSerialRequest,
+) -> Result<LookupSerialResponse, RpcError> {
+    caller.require_some(Subject::Units)?;
+    let instrument = argument::instrument("instrument", &query.instrument)?;
+    let serial = Serial { instrument, number: query.number };
+    let found = desk.reader().serial(serial).map_err(read_failed)?;
+    let not_found = || RpcError::NotFound { what: format!("{instrument} unit {}", query.number) };
+    let history = found.answer.ok_or_else(not_found)?;
+    let sees = |holder| desk.sees(caller, Subject::Units, holder);
+    let seen = sees(history.holding.place.holder);
+    let mut any = seen;
+    let hops = history.hops.iter().map(|hop| {
+        let from = hop.movement.from.map(|place| place.holder);
+        let visible = sees(hop.movement.to.holder) || from.is_some_and(sees);
+        any |= visible;
+        Hop {
+            log_index: hop.log_index,
+            height: hop.height.get(),
+            block_time_millis: hop.block_time.as_millis(),
+            tx_id: hop.tx_id.as_bytes().to_vec(),
+            movement: if visible { codec::encode(&hop.movement) } else { Vec::new() },
+        }
+    });
+    let hops: Vec<Hop> = hops.collect();
+    if !any {
+        return Err(caller.refusal(Subject::Units));
+    }
+    let holding = seen.then(|| holding(&history.holding));
+    Ok(LookupSerialResponse { holding, hops, height: found.height.get() })
+}
+
+fn list_obligations(
+    desk: &Desk,
+    caller: &Caller,
+    query: ListObligationsRequest,
+) -> Result<ListRecordsResponse, RpcError> {
+    caller.require_some(Subject::Obligations)?;
+    let asked = argument::optional_account("account", &query.account)?;
+    let prefix = match (asked, caller, caller.sight(Subject::Obligations)) {
+        (Some(account), ..) => {
+            desk.require(caller, Subject::Obligations, account)?;
+            keys::obligations_of(account)
+        }
+        (None, Caller::Known { account, .. }, Sight::Own) => keys::obligations_of(*account),
+        (None, ..) => keys::table_prefix(Table::Obligations),
+    };
+    let size = desk.page_size(query.page_size);
+    page_of(desk.reader(), &prefix, &query.page, size, |record| {
+        let Some(KeyParts::Obligation(account, _)) = KeyParts::of(&record.key) else {
+            return Err(corrupt(&record.key));
+        };
+        Ok(desk.sees(caller, Subject::Obligations, account))
+    })
+    .map(Into::into)
+}
+
+fn list_tasks(
+    desk: &Desk,
+    caller: &Caller,
+    query: ListTasksRequest,
+) -> Result<ListRecordsResponse, RpcError> {
+    caller.require_some(Subject::Tasks)?;
+    let asked = argument::optional_account("account", &query.account)?;
+    if let Some(account) = asked {
+        desk.require(caller, Subject::Tasks, account)?;
+    }
+    let prefix = keys::table_prefix(Table::Tasks);
+    let size = desk.page_size(query.page_size);
+    page_of(desk.reader(), &prefix, &query.page, size, |record| {
+        let task: Task = decode(record)?;
+        let wanted = asked.is_none_or(|account| account == task.account);
+        Ok(wanted && desk.sees(caller, Subject::Tasks, task.account))
+    })
+    .map(Into::into)
+}
+
+fn list_disclosed(
+    desk: &Desk,
+    prefix: &Key,
+    page: &[u8],
+    asked: u32,
+) -> Result<ListRecordsResponse, RpcError> {
+    let page: RecordPage =
+        page_of(desk.reader(), prefix, page, desk.page_size(asked), |_| Ok(true))?;
+    Ok(page.into())
+}
+
+fn prove_record(
+    desk: &Desk,
+    caller: &Caller,
+    query: ProveRecordRequest,
+) -> Result<ProveRecordResponse, RpcError> {
+    let proven = desk.reader().prove_record(&query.key).map_err(|error| match error {
+        ProveError::NoRecord => RpcError::NotFound { what: "record of this key".to_owned() },
+        ProveError::NotCommitted { .. } => {
+            RpcError::Argument { field: "key", reason: error.to_string() }
+        }
+        ProveError::NoBlock => RpcError::NotFound { what: "block yet".to_owned() },
+        ProveError::Read(error) => read_failed(error),
+    })?;
+    let record = RawRecord { key: proven.key, value: proven.value };
+    if let Some((subject, holder)) = subject_of(&record)? {
+        desk.require(caller, subject, holder)?;
+    }
+    Ok(ProveRecordResponse {
+        key: record.key,
+        value: record.value,
+        proof: codec::encode(&proven.proof),
+        header: codec::encode(&proven.header),
+        certificate: codec::encode(&proven.certificate),
+    })
+}
+
+/// Whose record it is and what it tells of the holder; none when it is disclosed.
+fn subject_of(record: &RawRecord) -> Result<Option<(Subject, AccountId)>, RpcError> {
+    let parts = KeyParts::of(&record.key).ok_or_else(|| corrupt(&record.key))?;
+    Ok(match parts {
+        KeyParts::Ledger
+        | KeyParts::Supply(_)
+        | KeyParts::Project(_)
+        | KeyParts::Parameter(..)
+        | KeyParts::Validators
+        | KeyParts::Settlement(..) => None,
+        KeyParts::Account(id) => Some((Subject::Accounts, id)),
+        KeyParts::Holder(..) => Some((Subject::Accounts, decode::<HolderEntry>(record)?.account)),
+        KeyParts::UnitRange(..) => {
+            Some((Subject::Units, decode::<UnitRange>(record)?.place.holder))
+        }
+        KeyParts::Obligation(id, _) => Some((Subject::Obligations, id)),
+        KeyParts::Freeze(_) => Some((Subject::Obligations, decode::<Freeze>(record)?.account)),
+        KeyParts::FundOrder(_) => {
+            Some((Subject::Obligations, decode::<FundOrder>(record)?.account))
+        }
+        KeyParts::Task(_) => Some((Subject::Tasks, decode::<Task>(record)?.account)),
+        KeyParts::UnitByHolder(holder, ..) => Some((Subject::Units, holder)),
+        KeyParts::Replay(..) => return Err(corrupt(&record.key)),
+    })
+}
+
+fn accounts_prefix(query: &ListAccountsRequest) -> Result<Key, RpcError> {
+    Ok(match argument::optional_role("role", &query.role)? {
+        Some(role) => keys::accounts_of(role),
+        None => keys::table_prefix(Table::Accounts),
+    })
+}
+
+fn account_of_key(key: &[u8]) -> Result<AccountId, RpcError> {
+    match KeyParts::of(key) {
+        Some(KeyParts::Account(id)) => Ok(id),
+        _ => Err(corrupt(key)),
+    }
+}
+
+fn decode<R: Record>(record: &RawRecord) -> Result<R, RpcError> {
+    codec::decode(&record.value).map_err(|_| corrupt(&record.key))
+}
+
+fn corrupt(key: &[u8]) -> RpcError {
+    RpcError::failed(format_args!("record {} cannot be read", hex::encode(key)))
+}
+
+fn no_account(id: AccountId) -> RpcError {
+    RpcError::NotFound { what: format!("account {id}") }
+}

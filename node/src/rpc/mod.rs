@@ -1,0 +1,29 @@
+//! The gRPC interface of a node.
+//!
+//! One file per service ([`transactions`], [`ledger`], [`blocks`], [`operations`]); [`access`]
+//! says who reads what, [`error`] how refusals look, [`server`] what is listened on.
+//!
+//! A request is a message, a caller and a language; [`desk`] makes them out and runs the answer
+//! on a thread that may block, so many at a time. Streams read on from their own position in the
+//! history when a block is committed; a slow reader fills a small buffer and then only waits.
+
+pub mod access;
+pub mod config;
+pub mod error;
+
+mod argument;
+mod blocks;
+mod connections;
+mod desk;
+mod ledger;
+mod listing;
+mod operations;
+mod report;
+mod server;
+mod streams;
+mod transactions;
+mod visible;
+
+pub use config::{RpcConfig, RpcLimits, TlsConfig};
+pub use error::{ERROR_TRAILER, NODE_CODES, RpcError};
+pub use server::{RpcServer, ServeError};

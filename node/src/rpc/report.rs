@@ -1,0 +1,180 @@
+//! The last layer before the wire: every refusal has its report, every call is counted.
+//!
+//! The services make their own reports. Refusals that arise before them, such as a message that is
+//! too large or no protobuf, get one here.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tonic::Code;
+use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response};
+use tower::{Layer, Service};
+
+use super::error::{ERROR_TRAILER, RpcError, language_of};
+
+const STATUS_HEADER: &str = "grpc-status";
+const MESSAGE_HEADER: &str = "grpc-message";
+/// Methods begin with this.
+const METHOD_PREFIX: &str = "/cets.v1.";
+
+/// Puts [`Reported`] around a service.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportLayer;
+
+impl<S> Layer<S> for ReportLayer {
+    type Service = Reported<S>;
+
+    fn layer(&self, inner: S) -> Reported<S> {
+        Reported { inner }
+    }
+}
+
+/// Adds reports to refusals and counts calls.
+#[derive(Clone, Debug)]
+pub struct Reported<S> {
+    inner: S,
+}
+
+impl<S, A, B> Service<Request<A>> for Reported<S>
+where
+    S: Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let method = request.uri().path().strip_prefix(METHOD_PREFIX).map(str::to_owned);
+        let language = request.headers().get("accept-language").cloned();
+        let begun = Instant::now();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if let Some(method) = method {
+                let code = add_report(response.headers_mut(), language.as_ref());
+                count(method, code, begun);
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// Adds a report to a refusal that has none; returns the code of the answer.
+fn add_report(headers: &mut HeaderMap, accept_language: Option<&HeaderValue>) -> Code {
+    let Some(status) = headers.get(STATUS_HEADER) else { return Code::Ok };
+    let code = Code::from_bytes(status.as_bytes());
+    if code == Code::Ok || headers.contains_key(ERROR_TRAILER) {
+        return code;
+    }
+    let language = language_of(accept_language.map(HeaderValue::as_bytes));
+    let report = missing_report(code, headers).report(language);
+    if let Ok(value) = HeaderValue::try_from(report) {
+        headers.insert(ERROR_TRAILER, value);
+    }
+    code
+}
+
+fn missing_report(code: Code, headers: &HeaderMap) -> RpcError {
+    let message = headers.get(MESSAGE_HEADER).and_then(|message| message.to_str().ok());
+    let reason = message.map_or_else(|| code.description().to_owned(), percent_decoded);
+    match code {
+        Code::Unimplemented => RpcError::NotFound { what: "such method at this node".to_owned() },
+        Code::Internal | Code::Unknown | Code::DataLoss => {
+            RpcError::Request { reason: format!("it broke off ({reason})") }
+        }
+        Code::Unavailable => RpcError::Stopping,
+        _ => RpcError::Request { reason },
+    }
+}
+
+/// A gRPC message as it was before its bytes were written as `%XX`.
+fn percent_decoded(message: &str) -> String {
+    let mut bytes = Vec::with_capacity(message.len());
+    let mut rest = message.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).filter(|_| *first == b'%');
+        let decoded = escaped
+            .and_then(|digits| core::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(decoded.unwrap_or(*first));
+        rest = if decoded.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn count(method: String, code: Code, begun: Instant) {
+    // Unknown names share one label, so that nobody can invent series.
+    let method = if code == Code::Unimplemented { "other".to_owned() } else { method };
+    metrics::histogram!("cets_rpc_seconds", "method" => method.clone())
+        .record(begun.elapsed().as_secs_f64());
+    metrics::counter!("cets_rpc_requests_total", "method" => method, "code" => code_name(code))
+        .increment(1);
+}
+
+const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "ok",
+        Code::Cancelled => "cancelled",
+        Code::Unknown => "unknown",
+        Code::InvalidArgument => "invalid_argument",
+        Code::DeadlineExceeded => "deadline_exceeded",
+        Code::NotFound => "not_found",
+        Code::AlreadyExists => "already_exists",
+        Code::PermissionDenied => "permission_denied",
+        Code::ResourceExhausted => "resource_exhausted",
+        Code::FailedPrecondition => "failed_precondition",
+        Code::Aborted => "aborted",
+        Code::OutOfRange => "out_of_range",
+        Code::Unimplemented => "unimplemented",
+        Code::Internal => "internal",
+        Code::Unavailable => "unavailable",
+        Code::DataLoss => "data_loss",
+        Code::Unauthenticated => "unauthenticated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(code: &'static str, message: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(STATUS_HEADER, HeaderValue::from_static(code));
+        headers.insert(MESSAGE_HEADER, HeaderValue::from_static(message));
+        headers
+    }
+
+    #[test]
+    fn a_refusal_without_a_report_gets_one_with_the_decoded_reason() {
+        let mut headers = headers("11", "message%20too%20large");
+        assert_eq!(add_report(&mut headers, None), Code::OutOfRange);
+        let report: serde_json::Value =
+            serde_json::from_slice(headers[ERROR_TRAILER].as_bytes()).unwrap();
+        assert_eq!(report["name"], "REQUEST_INVALID");
+        assert_eq!(report["sentence"], "The request cannot be read: message too large.");
+    }
+
+    #[test]
+    fn a_report_that_is_there_stays_and_success_needs_none() {
+        let mut with_report = headers("5", "x");
+        with_report.insert(ERROR_TRAILER, HeaderValue::from_static("{}"));
+        assert_eq!(add_report(&mut with_report, None), Code::NotFound);
+        assert_eq!(with_report[ERROR_TRAILER], "{}");
+        let mut success = headers("0", "");
+        assert_eq!(add_report(&mut success, None), Code::Ok);
+        assert!(!success.contains_key(ERROR_TRAILER));
+    }
+
+    #[test]
+    fn broken_escapes_stay_as_they_are() {
+        assert_eq!(percent_decoded("a%2"), "a%2");
+        assert_eq!(percent_decoded("%zz%41"), "%zzA");
+        assert_eq!(percent_decoded("%E4%B8%AD"), "中");
+    }
+}

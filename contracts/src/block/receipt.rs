@@ -39,13 +39,16 @@ pub struct Receipt {
     pub events: Digest,
 }
 
-/// What happened and what moved; stored beside the log, committed to by the receipt.
+/// What moved and what happened; stored beside the log, committed to by the receipt.
+///
+/// What moved comes first: a reader in another language follows units and money without knowing
+/// the event of every rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// What happened.
-    pub event: Event,
     /// What moved.
     pub effects: Effects,
+    /// What happened.
+    pub event: Event,
 }
 
 impl EventRecord {

@@ -92,6 +92,11 @@ pub enum Command {
     Block(commands::block::BlockArgs),
     /// Where one tonne is, and its whole life
     Serial(commands::serial::SerialArgs),
+    /// Audit: the whole history again from genesis, trusting nobody
+    #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
+    /// Writes the history of a node into a file that can be audited offline
+    Export(commands::audit::ExportArgs),
     /// How the nodes of the context are
     Status(commands::status::StatusArgs),
     /// Explains exit codes and other topics
@@ -191,6 +196,8 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliEr
         Command::Tx(command) => commands::tx::run(command, session),
         Command::Block(args) => commands::block::run(&args, session),
         Command::Serial(args) => commands::serial::run(&args, session),
+        Command::Audit(command) => commands::audit::run(command, session),
+        Command::Export(args) => commands::audit::run_export(&args, session),
         Command::Status(args) => commands::status::run(&args, session),
         Command::Explain(args) => commands::explain::run(&args, session),
         Command::Completions(args) => commands::completions::run(&args),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod app;
+pub mod audit;
 pub mod client;
 pub mod clock;
 pub mod commands;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod network;
 pub mod orders;
 pub mod output;
+pub mod progress;
 pub mod session;
 pub mod text;
 

@@ -163,7 +163,16 @@ impl<'a> Session<'a> {
     ///
     /// Says who reads when that needs no question, or when `--as` asks for it.
     pub fn node(&self) -> Result<Node, CliError> {
-        let node = Node::connect(self)?;
+        self.reading(Node::connect(self)?)
+    }
+
+    /// Connects to one node, to read, like [`Self::node`].
+    pub fn node_at(&self, address: &str) -> Result<Node, CliError> {
+        let certificates = Node::certificates(self)?;
+        self.reading(Node::connect_to(address, certificates.as_deref(), self.lang)?)
+    }
+
+    fn reading(&self, node: Node) -> Result<Node, CliError> {
         let Some(name) = self.global.read_as.as_deref().or(self.context.account.as_deref()) else {
             return Ok(node);
         };
@@ -258,6 +267,11 @@ impl<'a> Session<'a> {
     /// Whether progress and questions make sense: a person sits at a terminal.
     pub fn is_interactive(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
+    }
+
+    /// Whether progress of long work is shown.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
     }
 
     /// Tells the person something that is not part of the answer, on standard error.

@@ -176,7 +176,7 @@ fn show(transaction: &str, session: &Session<'_>) -> Result<Report, CliError> {
     }
     let id: TxId = transaction.parse().map_err(|_| {
         CliError::usage(text!(
-            "`{transaction}` is neither a file nor a transaction identifier of 64 hexadecimal digits",
+            "`{transaction}` is neither a file nor a transaction number of 64 hexadecimal digits",
             "`{transaction}` 既不是文件，也不是 64 位十六进制的交易号"
         ))
     })?;

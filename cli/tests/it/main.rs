@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod audits;
 mod contexts;
 mod exit_codes;
 mod help;
@@ -9,6 +10,7 @@ mod keys;
 mod networks;
 mod offline;
 mod runner;
+mod small_ledger;
 
 #[test]
 fn every_file_of_this_folder_is_listed() {

@@ -36,6 +36,7 @@ impl NodeLedger {
         if round == 0 {
             self.wait_for_transactions(budget);
         }
+        let started = Instant::now();
         let (outcome, block) = self.fill(proposer)?;
         let id = outcome.executed.header.id();
         let bytes = bytes::Bytes::from(block.encode());
@@ -43,6 +44,7 @@ impl NodeLedger {
         let judgement = Judgement::Valid(Box::new(outcome));
         let pending = PendingBlock { height, bytes: bytes.clone(), judgement };
         self.pending().blocks.insert(id, pending);
+        crate::metrics::record("cets_build_seconds", started.elapsed());
         Ok(ProposedBlock { id, bytes })
     }
 

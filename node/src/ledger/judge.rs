@@ -54,7 +54,10 @@ impl NodeLedger {
         if self.is_executed(id) {
             return Ok(BlockVerdict::Valid { id });
         }
-        match self.execute(block) {
+        let started = std::time::Instant::now();
+        let executed = self.execute(block);
+        crate::metrics::record("cets_execute_seconds", started.elapsed());
+        match executed {
             Ok(outcome) => {
                 self.keep(id, height, bytes, Judgement::Valid(Box::new(outcome)))?;
                 Ok(BlockVerdict::Valid { id })

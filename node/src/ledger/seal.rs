@@ -7,6 +7,7 @@ use cets_contracts::types::{LogIndex, TxId};
 use super::NodeLedger;
 use super::judge::Refusal;
 use super::pending::{Judgement, Outcome};
+use crate::metrics;
 use crate::read::FinalTransaction;
 use crate::store::BlockBatch;
 
@@ -23,6 +24,7 @@ impl NodeLedger {
             return Ok(());
         }
         self.check_next(ACTION, certificate.height)?;
+        let started = std::time::Instant::now();
         let outcome = self.decided_outcome(certificate)?;
         let ended = self.pending().ended_by(certificate.height);
         let first_log_index = self.state.read().state.log.size();
@@ -36,7 +38,10 @@ impl NodeLedger {
                 undecided: &ended,
             })
             .map_err(|error| LedgerFault::new(ACTION, error))?;
-        self.publish(outcome, certificate, first_log_index, events)
+        count(&outcome);
+        self.publish(outcome, certificate, first_log_index, events)?;
+        metrics::record("cets_commit_seconds", started.elapsed());
+        Ok(())
     }
 
     /// The executed form of the decided block, executed now when it was not before.
@@ -112,4 +117,12 @@ impl NodeLedger {
         self.commits.send_replace(summary);
         Ok(())
     }
+}
+
+fn count(outcome: &Outcome) {
+    let outcomes = &outcome.executed.outcomes;
+    let accepted = outcomes.iter().filter(|one| one.receipt.outcome.is_accepted()).count();
+    metrics::add("cets_blocks_committed_total", 1);
+    metrics::add("cets_transactions_accepted_total", accepted);
+    metrics::add("cets_transactions_rejected_total", outcomes.len().saturating_sub(accepted));
 }

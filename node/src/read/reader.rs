@@ -1,7 +1,7 @@
 //! Reads of the newest state and of history.
 
 use cets_contracts::Fault;
-use cets_contracts::block::{Certificate, EventRecord, Header, LogEntry};
+use cets_contracts::block::{Certificate, EventRecord, Header, LogEntry, ValidatorSet};
 use cets_contracts::codec;
 use cets_contracts::log::ConsistencyProof;
 use cets_contracts::rules::UnitMovement;
@@ -223,6 +223,10 @@ impl Reader {
     /// The final answer to a transaction; none when it was never ordered.
     pub fn transaction(&self, id: &TxId) -> Result<Option<FinalTransaction>, ReadError> {
         let Some(log_index) = self.store.transaction_index(id)? else { return Ok(None) };
+        self.transaction_at(log_index).map(Some)
+    }
+
+    fn transaction_at(&self, log_index: LogIndex) -> Result<FinalTransaction, ReadError> {
         let damaged = |table: &'static str| StoreError::Damaged {
             table,
             key: log_index.to_string(),
@@ -231,13 +235,32 @@ impl Reader {
         let position = self.block_position(log_index)?;
         let entry = self.store.entry(log_index)?.ok_or_else(|| damaged("entries"))?;
         let outcome = self.store.outcome(log_index)?.ok_or_else(|| damaged("outcomes"))?;
-        Ok(Some(FinalTransaction {
+        Ok(FinalTransaction {
             entry,
             log_index,
             events: outcome.events,
             height: position.header.height,
             block_time: position.header.time,
-        }))
+        })
+    }
+
+    /// Final answers to the transactions that touch an account, from a log index on.
+    pub fn transactions_of(
+        &self,
+        account: AccountId,
+        from: LogIndex,
+        limit: usize,
+    ) -> Result<Vec<FinalTransaction>, ReadError> {
+        let log_size = self.state.read().state.log.size();
+        let mut indexes = self.store.account_history(account, from, page_limit(limit))?;
+        indexes.retain(|index| *index < log_size);
+        indexes.into_iter().map(|index| self.transaction_at(index)).collect()
+    }
+
+    /// Validators of the height after the newest block, and that height.
+    pub fn validators(&self) -> Result<(Height, ValidatorSet), ReadError> {
+        let committed = self.state.read();
+        Ok((committed.state.tip.height.next(), committed.state.validators()?))
     }
 
     /// Outcomes of transactions from a log index on, at most `limit`; of one account when named.

@@ -67,12 +67,23 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the ledger of a folder that must exist.
-    pub fn open_existing(folder: &Path) -> Result<Self, StoreError> {
+    /// Opens the ledger of a folder for reading, also while a node writes to it: what was
+    /// committed before is seen, what comes later is not.
+    pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
         if !folder.join("CURRENT").exists() {
             return Err(StoreError::NoLedger { folder: folder.to_owned() });
         }
-        Self::open(folder)
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let columns = Column::ALL
+            .iter()
+            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
+        let options = database_options();
+        let db = DB::open_cf_descriptors_read_only(&options, folder, columns, false).map_err(
+            |error| StoreError::Open { folder: folder.to_owned(), reason: error.into_string() },
+        )?;
+        let store = Self { inner: Arc::new(Inner { db, folder: folder.to_owned() }) };
+        migrations::check(&store)?;
+        Ok(store)
     }
 
     /// The data folder.

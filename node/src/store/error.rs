@@ -59,6 +59,19 @@ pub enum StoreError {
         /// Newest version known.
         known: u32,
     },
+    /// The folder was written by an older program and is only read.
+    #[error(
+        "the ledger in {folder} has schema version {found}, this program reads {known}; start its \
+         node once with this version"
+    )]
+    TooOld {
+        /// Data folder.
+        folder: PathBuf,
+        /// Version found.
+        found: u32,
+        /// Version this program reads.
+        known: u32,
+    },
     /// The folder holds another ledger.
     #[error(
         "the data folder {folder} holds chain {found}, the genesis file is of chain {expected}; \

@@ -22,6 +22,19 @@ const MIGRATIONS: &[Migration] = &[
 /// Newest schema version.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
+/// Refuses a store that was not brought to the newest version; for readers, who change nothing.
+pub(super) fn check(store: &Store) -> Result<(), StoreError> {
+    let (found, folder) = (schema_version(store)?, store.folder().to_owned());
+    match found {
+        SCHEMA_VERSION => Ok(()),
+        0 => Err(StoreError::NoLedger { folder }),
+        older if older < SCHEMA_VERSION => {
+            Err(StoreError::TooOld { folder, found, known: SCHEMA_VERSION })
+        }
+        _ => Err(StoreError::TooNew { folder, found, known: SCHEMA_VERSION }),
+    }
+}
+
 /// Brings the schema to the newest version, one synced write per step.
 pub(super) fn run(store: &Store) -> Result<(), StoreError> {
     let found = schema_version(store)?;

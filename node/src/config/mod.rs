@@ -1,0 +1,12 @@
+//! The configuration file of a node: typed, complete, refusing what it does not know.
+
+mod error;
+mod file;
+mod keys;
+
+pub use error::ConfigError;
+pub use file::{
+    ApiSection, BlocksSection, ConsensusSection, GossipSection, KeysSection, LogFormat, LogSection,
+    MempoolSection, MetricsSection, NodeConfig,
+};
+pub use keys::{KeyError, NodeKeys, peer_id, read_key};

@@ -1,0 +1,14 @@
+//! Spreading of transactions between nodes, on a libp2p network of its own.
+//!
+//! Every node pushes what its clients submit to every other node, many transactions at a time: a
+//! closed full mesh, as consensus has it. The answer to a push comes when the receiver has
+//! verified it, so that a slow node slows its senders down instead of drowning. What was received
+//! is not passed on. A node that was away gets what waits when it connects.
+
+mod codec;
+mod peers;
+mod swarm;
+mod task;
+
+pub use swarm::{GossipConfig, GossipError};
+pub use task::{Gossip, GossipView};

@@ -1,0 +1,208 @@
+//! What is known of each peer: what it still has to take, and how it behaved.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use libp2p::{Multiaddr, PeerId};
+
+/// Pushes under way to one peer at a time.
+const PUSHES_IN_FLIGHT_MAX: usize = 4;
+/// Bytes that wait for one peer; the oldest are dropped beyond it. They reach the peer in blocks.
+const BACKLOG_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Worthless transactions in a row of [`GARBAGE_WINDOW`] after which a peer is cut off.
+const GARBAGE_MAX: u32 = 100;
+/// Time after which worthless transactions are forgiven.
+const GARBAGE_WINDOW: Duration = Duration::from_secs(10);
+/// How long a peer that sent too much garbage is not listened to.
+const BAN: Duration = Duration::from_secs(60);
+/// First and longest wait before a peer is called again.
+const REDIAL_FIRST: Duration = Duration::from_millis(250);
+const REDIAL_MAX: Duration = Duration::from_secs(5);
+
+/// One configured peer.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) address: Multiaddr,
+    pub(super) connections: usize,
+    in_flight: usize,
+    backlog: VecDeque<Bytes>,
+    backlog_bytes: usize,
+    garbage: u32,
+    garbage_since: Option<Instant>,
+    banned_until: Option<Instant>,
+    redial_at: Option<Instant>,
+    redial_wait: Duration,
+}
+
+/// All configured peers.
+#[derive(Debug)]
+pub(super) struct Peers(BTreeMap<PeerId, Peer>);
+
+impl Peers {
+    pub(super) fn new(configured: &[(PeerId, Multiaddr)]) -> Self {
+        let peer = |address: &Multiaddr| Peer {
+            address: address.clone(),
+            connections: 0,
+            in_flight: 0,
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+            garbage: 0,
+            garbage_since: None,
+            banned_until: None,
+            redial_at: None,
+            redial_wait: REDIAL_FIRST,
+        };
+        Self(configured.iter().map(|(id, address)| (*id, peer(address))).collect())
+    }
+
+    pub(super) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+        self.0.get_mut(id)
+    }
+
+    /// Peers with a connection.
+    pub(super) fn connected(&self) -> usize {
+        self.0.values().filter(|peer| peer.connections > 0).count()
+    }
+
+    /// Adds a push to the backlog of every connected peer.
+    pub(super) fn enqueue(&mut self, push: &Bytes) {
+        for peer in self.0.values_mut().filter(|peer| peer.connections > 0) {
+            peer.enqueue(push.clone());
+        }
+    }
+
+    /// The next pushes that may leave now.
+    pub(super) fn ready(&mut self) -> Vec<(PeerId, Bytes)> {
+        let mut ready = Vec::new();
+        for (id, peer) in &mut self.0 {
+            while peer.in_flight < PUSHES_IN_FLIGHT_MAX {
+                let Some(push) = peer.backlog.pop_front() else { break };
+                peer.backlog_bytes = peer.backlog_bytes.saturating_sub(push.len());
+                peer.in_flight = peer.in_flight.saturating_add(1);
+                ready.push((*id, push));
+            }
+        }
+        ready
+    }
+
+    /// Peers to call now; each is called again later unless it connects.
+    pub(super) fn due_calls(&mut self, now: Instant) -> Vec<(PeerId, Multiaddr)> {
+        let mut due = Vec::new();
+        for (id, peer) in &mut self.0 {
+            let banned = peer.banned_until.is_some_and(|until| until > now);
+            let waits = peer.redial_at.is_some_and(|at| at > now);
+            if peer.connections > 0 || banned || waits {
+                continue;
+            }
+            peer.redial_at = now.checked_add(peer.redial_wait);
+            peer.redial_wait = peer.redial_wait.saturating_mul(2).min(REDIAL_MAX);
+            due.push((*id, peer.address.clone()));
+        }
+        due
+    }
+}
+
+impl Peer {
+    pub(super) fn enqueue(&mut self, push: Bytes) {
+        self.backlog_bytes = self.backlog_bytes.saturating_add(push.len());
+        self.backlog.push_back(push);
+        while self.backlog_bytes > BACKLOG_BYTES_MAX {
+            let Some(dropped) = self.backlog.pop_front() else { break };
+            self.backlog_bytes = self.backlog_bytes.saturating_sub(dropped.len());
+            metrics::counter!("cets_gossip_pushes_dropped_total").increment(1);
+        }
+    }
+
+    pub(super) fn connection_opened(&mut self) -> bool {
+        self.connections = self.connections.saturating_add(1);
+        self.redial_wait = REDIAL_FIRST;
+        self.connections == 1
+    }
+
+    pub(super) fn connection_closed(&mut self) {
+        self.connections = self.connections.saturating_sub(1);
+        if self.connections == 0 {
+            self.backlog.clear();
+            self.backlog_bytes = 0;
+            self.in_flight = 0;
+            self.redial_at = None;
+        }
+    }
+
+    pub(super) fn push_ended(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Counts worthless transactions; whether the peer is to be cut off now.
+    pub(super) fn sent_garbage(&mut self, count: u32, now: Instant) -> bool {
+        let forgiven = self
+            .garbage_since
+            .is_none_or(|since| now.saturating_duration_since(since) > GARBAGE_WINDOW);
+        if forgiven {
+            self.garbage = 0;
+            self.garbage_since = Some(now);
+        }
+        self.garbage = self.garbage.saturating_add(count);
+        let cut_off = self.garbage > GARBAGE_MAX;
+        if cut_off {
+            self.banned_until = now.checked_add(BAN);
+        }
+        cut_off
+    }
+
+    pub(super) fn is_banned(&self, now: Instant) -> bool {
+        self.banned_until.is_some_and(|until| until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_peer() -> (PeerId, Peers) {
+        let id = PeerId::random();
+        (id, Peers::new(&[(id, "/ip4/127.0.0.1/tcp/1".parse().unwrap())]))
+    }
+
+    #[test]
+    fn pushes_wait_while_a_peer_is_slow_and_the_oldest_are_dropped() {
+        let (id, mut peers) = one_peer();
+        let push = Bytes::from(vec![0u8; 1024 * 1024]);
+        peers.enqueue(&push);
+        assert!(peers.ready().is_empty(), "nothing is kept for a peer that is away");
+        peers.get_mut(&id).unwrap().connection_opened();
+        for _ in 0..100 {
+            peers.enqueue(&push);
+        }
+        assert_eq!(peers.ready().len(), PUSHES_IN_FLIGHT_MAX);
+        assert!(peers.ready().is_empty());
+        peers.get_mut(&id).unwrap().push_ended();
+        assert_eq!(peers.ready().len(), 1);
+        let left = peers.get_mut(&id).unwrap().backlog.len();
+        assert!(left < 32, "{left} pushes wait");
+    }
+
+    #[test]
+    fn a_peer_that_sends_garbage_is_cut_off_and_forgiven_later() {
+        let (id, mut peers) = one_peer();
+        let start = Instant::now();
+        let peer = peers.get_mut(&id).unwrap();
+        assert!(!peer.sent_garbage(GARBAGE_MAX, start));
+        assert!(!peer.sent_garbage(1, start + GARBAGE_WINDOW * 2));
+        assert!(peer.sent_garbage(GARBAGE_MAX, start + GARBAGE_WINDOW * 2));
+        assert!(peer.is_banned(start + GARBAGE_WINDOW * 2));
+        assert!(!peer.is_banned(start + GARBAGE_WINDOW * 2 + BAN));
+    }
+
+    #[test]
+    fn peers_are_called_again_with_growing_pauses() {
+        let (_, mut peers) = one_peer();
+        let start = Instant::now();
+        assert_eq!(peers.due_calls(start).len(), 1);
+        assert!(peers.due_calls(start).is_empty());
+        assert_eq!(peers.due_calls(start + REDIAL_FIRST).len(), 1);
+        assert!(peers.due_calls(start + REDIAL_FIRST * 2).is_empty());
+        assert_eq!(peers.due_calls(start + REDIAL_MAX).len(), 1);
+    }
+}

@@ -1,0 +1,176 @@
+//! `cetsd`: runs a node, checks its configuration, audits its ledger.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cets_contracts::audit::InvariantSchedule;
+use cets_contracts::genesis::Genesis;
+use cets_node::audit::audit_folder;
+use cets_node::clock::SystemClock;
+use cets_node::config::{LogFormat, LogSection, NodeConfig, NodeKeys, peer_id};
+use cets_node::{Node, metrics};
+use clap::{Parser, Subcommand};
+use eyre::WrapErr as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Node of the CETS ledger.
+#[derive(Debug, Parser)]
+#[command(name = "cetsd", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a node until it gets SIGTERM or SIGINT.
+    Run {
+        /// Configuration file.
+        #[arg(long, env = "CETSD_CONFIG")]
+        config: PathBuf,
+    },
+    /// Reads configuration, genesis and keys, says what they are, and starts nothing.
+    CheckConfig {
+        /// Configuration file.
+        #[arg(long, env = "CETSD_CONFIG")]
+        config: PathBuf,
+    },
+    /// Replays the ledger of a data folder from genesis and compares everything stored.
+    Audit {
+        /// Data folder, as `data` in the configuration.
+        #[arg(long)]
+        data: PathBuf,
+        /// Genesis document that the ledger must start from; that of the folder without.
+        #[arg(long)]
+        genesis: Option<PathBuf>,
+        /// Check all invariants every so many blocks, besides the end.
+        #[arg(long, default_value_t = 1_000)]
+        invariants_every: u64,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match execute(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cetsd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> eyre::Result<()> {
+    match command {
+        Command::Run { config } => run(&config),
+        Command::CheckConfig { config } => check_config(&config),
+        Command::Audit { data, genesis, invariants_every, json } => {
+            let schedule = InvariantSchedule { every_blocks: invariants_every };
+            audit(&data, genesis.as_deref(), schedule, json)
+        }
+    }
+}
+
+fn run(file: &Path) -> eyre::Result<()> {
+    let config = NodeConfig::read(file)?;
+    start_logging(&config.log)?;
+    let keys = NodeKeys::read(&config)?;
+    let genesis = config.read_genesis()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let clock = Arc::new(SystemClock);
+        let node = Node::start(&config, keys, genesis, clock, metrics::install()).await?;
+        let status = node.handle().status()?;
+        tracing::info!(
+            node = %config.name, network = %status.network, chain = %status.chain_id,
+            height = %status.tip.height, "started"
+        );
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+            }
+        };
+        node.run_until(stop).await?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+fn start_logging(section: &LogSection) -> eyre::Result<()> {
+    let filter = EnvFilter::try_new(&section.level)
+        .wrap_err_with(|| format!("`log.level`: `{}` is no log filter", section.level))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match section.format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+fn check_config(file: &Path) -> eyre::Result<()> {
+    let config = NodeConfig::read(file)?;
+    let keys = NodeKeys::read(&config)?;
+    let genesis = config.read_genesis()?;
+    genesis.state().wrap_err_with(|| format!("{} starts no ledger", config.genesis.display()))?;
+    println!("node      {}", config.name);
+    println!("network   {} (chain {})", genesis.network, genesis.chain_id());
+    println!("data      {}", config.data.display());
+    println!("consensus {} as {}", config.consensus.listen, peer_id(&keys.network));
+    println!("gossip    {} as {}", config.gossip.listen, keys.gossip.public().to_peer_id());
+    println!("api       {}", config.api.listen);
+    let voting = keys.consensus.as_ref().and_then(|key| {
+        let public = cets_contracts::types::PublicKey::new(key.verifying_key().to_bytes());
+        genesis.validators.iter().find(|member| member.consensus_key == public)
+    });
+    match (keys.consensus, voting) {
+        (None, _) => println!("validator no: it has no consensus key and only follows"),
+        (Some(_), Some(member)) => println!("validator {} of genesis", member.name),
+        (Some(_), None) => {
+            println!("validator not of genesis: it votes once the set names its key")
+        }
+    }
+    Ok(())
+}
+
+fn audit(
+    data: &Path,
+    genesis: Option<&Path>,
+    schedule: InvariantSchedule,
+    json: bool,
+) -> eyre::Result<()> {
+    let genesis: Option<Genesis> = genesis
+        .map(|file| -> eyre::Result<Genesis> {
+            let text = std::fs::read_to_string(file)
+                .wrap_err_with(|| format!("cannot read {}", file.display()))?;
+            serde_json::from_str(&text)
+                .wrap_err_with(|| format!("{} is no genesis document", file.display()))
+        })
+        .transpose()?;
+    let folder = data.join("ledger");
+    let report = audit_folder(&folder, genesis.as_ref(), schedule, |height, last| {
+        if height.get().is_multiple_of(1_000) || height == last {
+            eprintln!("checked {height} of {last} blocks");
+        }
+    })
+    .wrap_err("the audit failed")?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("The ledger holds: {} ({}).", report.network, report.chain_id);
+        println!("height       {}", report.height);
+        println!("state root   {}", report.state_root);
+        println!("log          {} entries, root {}", report.log_size, report.log_root);
+        println!("transactions {} ({} accepted)", report.transactions, report.accepted);
+        println!("signatures   {}", report.signatures);
+        println!("certificates {}", report.certificates);
+        println!("records      {}", report.records);
+    }
+    Ok(())
+}

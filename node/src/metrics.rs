@@ -1,0 +1,78 @@
+//! Figures for the metrics endpoint.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::handle::NodeStatus;
+
+/// Upper bounds of the buckets of times, in seconds.
+const SECONDS: &[f64] =
+    &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Every figure with its unit and meaning.
+const FIGURES: &[(&str, &str)] = &[
+    ("cets_height", "Height of the newest committed block"),
+    ("cets_block_time_seconds", "Time of the newest committed block, seconds since 1970"),
+    ("cets_log_entries", "Entries of the log"),
+    ("cets_mempool_transactions", "Transactions that wait for a block"),
+    ("cets_mempool_bytes", "Bytes of transactions that wait for a block"),
+    ("cets_consensus_peers", "Connected peers of the consensus network"),
+    ("cets_gossip_peers", "Connected peers of the gossip network"),
+    ("cets_consensus_round", "Round of the height being decided"),
+    ("cets_healthy", "1 when the node is healthy, else 0"),
+    ("cets_blocks_committed_total", "Blocks committed since the start"),
+    ("cets_transactions_accepted_total", "Ordered transactions whose rule applied"),
+    ("cets_transactions_rejected_total", "Ordered transactions that their rule refused"),
+    ("cets_submissions_total", "Transactions submitted, by origin and result"),
+    ("cets_commit_seconds", "Time to make a block durable and visible"),
+    ("cets_execute_seconds", "Time to verify and execute a block"),
+    ("cets_build_seconds", "Time to build a block, without waiting for transactions"),
+    ("cets_gossip_bytes_sent_total", "Bytes of pushed transactions"),
+    ("cets_gossip_bytes_received_total", "Bytes of received pushes"),
+    ("cets_gossip_pushes_failed_total", "Pushes that were not answered"),
+    ("cets_gossip_pushes_dropped_total", "Pushes dropped because a peer is too slow"),
+    ("cets_gossip_garbage_total", "Worthless transactions received from peers"),
+];
+
+/// Collects figures from now on. A process has one collector; a second node in it gets none.
+pub fn install() -> Option<PrometheusHandle> {
+    let builder = PrometheusBuilder::new().set_buckets(SECONDS).ok()?;
+    let handle = builder.install_recorder().ok()?;
+    for (name, meaning) in FIGURES {
+        match name.strip_suffix("_total") {
+            Some(_) => metrics::describe_counter!(*name, *meaning),
+            None if name.ends_with("_seconds") && *name != "cets_block_time_seconds" => {
+                metrics::describe_histogram!(*name, *meaning);
+            }
+            None => metrics::describe_gauge!(*name, *meaning),
+        }
+    }
+    Some(handle)
+}
+
+/// Shows a status in the figures.
+#[allow(clippy::cast_precision_loss, reason = "figures are for people and charts")]
+pub(crate) fn show(status: &NodeStatus, gossip_peers: usize, round: u32) {
+    let gauge = |name: &'static str, value: u64| metrics::gauge!(name).set(value as f64);
+    let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    gauge("cets_height", status.tip.height.get());
+    gauge("cets_block_time_seconds", status.tip.time.as_millis() / 1_000);
+    gauge("cets_log_entries", status.tip.log_size);
+    gauge("cets_mempool_transactions", count(status.mempool.transactions));
+    gauge("cets_mempool_bytes", count(status.mempool.bytes));
+    gauge("cets_consensus_peers", count(status.peers));
+    gauge("cets_gossip_peers", count(gossip_peers));
+    gauge("cets_consensus_round", round.into());
+    gauge("cets_healthy", u64::from(status.problem.is_none()));
+}
+
+/// Adds a time to a figure.
+pub(crate) fn record(name: &'static str, time: Duration) {
+    metrics::histogram!(name).record(time);
+}
+
+/// Adds a number to a figure.
+pub(crate) fn add(name: &'static str, count: usize) {
+    metrics::counter!(name).increment(u64::try_from(count).unwrap_or(u64::MAX));
+}

@@ -1,0 +1,317 @@
+//! A whole node: store, ledger, mempool, gossip, consensus and interfaces, started and stopped.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cets_consensus::{
+    EngineError, EngineHandle, EngineKeys, EngineMonitor, EnginePhase, Ledger, LocalSigner,
+};
+use cets_contracts::genesis::Genesis;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{ConfigError, NodeConfig, NodeKeys};
+use crate::gossip::{Gossip, GossipError, GossipView};
+use crate::handle::{NodeHandle, NodeParts};
+use crate::health::{EngineView, Health};
+use crate::ledger::NodeLedger;
+use crate::mempool::Mempool;
+use crate::read::{ReadError, Reader};
+use crate::store::{Store, StoreError};
+use crate::{metrics, web};
+
+/// How often the engine is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Age of the newest block from which a node counts as catching up, in milliseconds.
+const BLOCK_AGE_SYNCED_MAX: u64 = 15_000;
+/// Time without a block after which the node says that something is wrong.
+const BLOCK_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Why a node does not start, or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A read at start.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Gossip.
+    #[error(transparent)]
+    Gossip(#[from] GossipError),
+    /// Consensus.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; check `{key}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Full name of the key.
+        key: &'static str,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A task that must run ended.
+    #[error("{task} ended unexpectedly{reason}")]
+    TaskEnded {
+        /// Which.
+        task: &'static str,
+        /// Why, if known; begins with a colon.
+        reason: String,
+    },
+    /// No thread could be made.
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What ended a background task.
+type TaskEnd = (&'static str, Option<String>);
+
+/// A started node.
+pub struct Node {
+    handle: NodeHandle,
+    engine: EngineHandle,
+    gossip: watch::Receiver<GossipView>,
+    tasks: JoinSet<TaskEnd>,
+    stop: CancellationToken,
+    metrics_address: Option<SocketAddr>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({})", self.handle.node_name())
+    }
+}
+
+impl Node {
+    /// Starts everything that a configuration asks for.
+    pub async fn start(
+        config: &NodeConfig,
+        keys: NodeKeys,
+        genesis: Genesis,
+        clock: Arc<dyn Clock>,
+        figures: Option<PrometheusHandle>,
+    ) -> Result<Self, NodeError> {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let (store, state) = open(config, &genesis).await?;
+        let (mempool, fresh) = Mempool::start(
+            config.mempool_limits(),
+            state.clone(),
+            Arc::clone(&clock),
+            config.mempool.verify_threads,
+        )
+        .map_err(NodeError::Thread)?;
+        let ledger = NodeLedger::new(
+            config.ledger_settings(),
+            &genesis,
+            store.clone(),
+            state.clone(),
+            mempool.clone(),
+            Arc::clone(&clock),
+        )?;
+        let gossip_config = config.gossip_config()?;
+        let chain_id = genesis.chain_id();
+        let gossip = Gossip::new(chain_id, keys.gossip, &gossip_config, mempool.clone(), fresh)?;
+        let gossip_view = gossip.view();
+        let gossip_stop = stop.clone();
+        tasks.spawn(async move {
+            gossip.run(gossip_stop).await;
+            ("gossip", None)
+        });
+        let health = Health::default();
+        let handle = NodeHandle::new(NodeParts {
+            node_name: config.name.clone(),
+            genesis,
+            reader: Reader::new(store, state),
+            mempool,
+            commits: ledger.commits(),
+            clock,
+            health: health.clone(),
+        });
+        let engine_keys = EngineKeys {
+            consensus: keys.consensus.map(|key| Arc::new(LocalSigner::new(key)) as Arc<_>),
+            network: keys.network,
+        };
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+        let engine = cets_consensus::start(config.engine(), engine_keys, ledger).await?;
+        let watcher = Watcher {
+            handle: handle.clone(),
+            health,
+            monitor: engine.monitor(),
+            gossip: gossip_view.clone(),
+        };
+        let watch_stop = stop.clone();
+        tasks.spawn(async move {
+            watcher.run(watch_stop).await;
+            ("the watch over consensus", None)
+        });
+        let mut node =
+            Self { handle, engine, gossip: gossip_view, tasks, stop, metrics_address: None };
+        node.serve_metrics(config, figures).await?;
+        Ok(node)
+    }
+
+    async fn serve_metrics(
+        &mut self,
+        config: &NodeConfig,
+        figures: Option<PrometheusHandle>,
+    ) -> Result<(), NodeError> {
+        let Some(address) = config.metrics.listen else { return Ok(()) };
+        let listen_error = |error| NodeError::Listen { address, key: "metrics.listen", error };
+        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+        self.metrics_address = Some(listener.local_addr().map_err(listen_error)?);
+        let (router, stop) = (web::router(self.handle.clone(), figures), self.stop.clone());
+        self.tasks.spawn(async move {
+            let served =
+                axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+            ("the metrics endpoint", served.await.err().map(|error| error.to_string()))
+        });
+        Ok(())
+    }
+
+    /// Reads and submission.
+    pub const fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// The engine.
+    pub const fn engine(&self) -> &EngineHandle {
+        &self.engine
+    }
+
+    /// Gossip as it is now.
+    pub fn gossip(&self) -> watch::Receiver<GossipView> {
+        self.gossip.clone()
+    }
+
+    /// Address of the metrics endpoint, with the port that was taken.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Runs until `stop` is done, then stops in order: interfaces, gossip, consensus. Everything
+    /// committed is durable at any moment, so nothing is saved on the way out.
+    ///
+    /// # Errors
+    /// What made the node stop by itself.
+    pub async fn run_until(
+        mut self,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), NodeError> {
+        let asked = CancellationToken::new();
+        let engine_stop = self.stop.clone();
+        let engine = self.engine.run_until(engine_stop.cancelled_owned());
+        tokio::pin!(engine, stop);
+        let mut failure = None;
+        let engine_end = loop {
+            tokio::select! {
+                () = &mut stop, if !asked.is_cancelled() => {
+                    asked.cancel();
+                    self.stop.cancel();
+                }
+                ended = self.tasks.join_next(), if !asked.is_cancelled() => {
+                    failure = ended.map(task_failure);
+                    asked.cancel();
+                    self.stop.cancel();
+                }
+                end = &mut engine => break end,
+            }
+        };
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        match failure {
+            Some(failure) => Err(failure),
+            None => engine_end.map_err(NodeError::from),
+        }
+    }
+}
+
+fn task_failure(ended: Result<TaskEnd, JoinError>) -> NodeError {
+    match ended {
+        Ok((task, reason)) => {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            NodeError::TaskEnded { task, reason }
+        }
+        Err(error) => NodeError::TaskEnded { task: "a task", reason: format!(": {error}") },
+    }
+}
+
+/// Opens store and state on a thread that may block.
+async fn open(
+    config: &NodeConfig,
+    genesis: &Genesis,
+) -> Result<(Store, crate::read::SharedState), NodeError> {
+    let (folder, genesis) = (config.store_folder(), genesis.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let store = Store::open(&folder)?;
+        let state = NodeLedger::load(&store, &genesis)?;
+        Ok::<_, StoreError>((store, state))
+    });
+    let ended = |error: JoinError| NodeError::TaskEnded {
+        task: "opening the store",
+        reason: format!(": {error}"),
+    };
+    Ok(opened.await.map_err(ended)??)
+}
+
+/// Looks at the engine again and again, for status and metrics.
+struct Watcher {
+    handle: NodeHandle,
+    health: Health,
+    monitor: EngineMonitor,
+    gossip: watch::Receiver<GossipView>,
+}
+
+impl Watcher {
+    async fn run(self, stop: CancellationToken) {
+        let mut interval = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = interval.tick() => self.look().await,
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let engine = self.monitor.health();
+        let peers = self.monitor.peers().await.len();
+        let now = self.handle.now().as_millis();
+        let tip = self.handle.commits().borrow().time.as_millis();
+        let is_synced = now.saturating_sub(tip) < BLOCK_AGE_SYNCED_MAX;
+        let waited = engine.tip_since.elapsed();
+        let problem = match engine.phase {
+            EnginePhase::SafetyHang => Some(
+                "consensus stopped itself because its log cannot be written or read; check the \
+                 disk, then restart the node"
+                    .to_owned(),
+            ),
+            EnginePhase::Stopped => Some("consensus is stopped".to_owned()),
+            _ if waited > BLOCK_WAIT_MAX => Some(format!(
+                "no block for {} s at height {}, round {}: fewer than two thirds of the \
+                 validators agree, or this node is cut off",
+                waited.as_secs(),
+                engine.height,
+                engine.round
+            )),
+            _ => None,
+        };
+        let is_validator = engine.is_validator;
+        self.health.set(EngineView { peers, is_validator, is_synced, problem });
+        match self.handle.status() {
+            Ok(status) => metrics::show(&status, self.gossip.borrow().peers, engine.round),
+            Err(error) => tracing::error!(%error, "the status cannot be read"),
+        }
+    }
+}

@@ -9,7 +9,7 @@
 //! - [`population`]: the generated entities, their allowances, emissions and shortfalls
 //! - [`reductions`]: the CCER units used for offsets
 //! - [`lots`], [`trades`], [`positions`]: who sells what to whom, so that everyone can comply
-//! - [`plan`]: all steps in the order of business dates
+//! - [`schedule`], [`plan`]: all steps in the order of business dates
 //! - [`totals`], [`comparison`]: totals of a ledger beside the published figures
 
 pub mod apportion;
@@ -25,6 +25,7 @@ pub mod population;
 pub mod positions;
 pub mod quotes;
 pub mod reductions;
+pub mod schedule;
 pub mod totals;
 pub mod trades;
 

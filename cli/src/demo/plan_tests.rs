@@ -82,6 +82,7 @@ impl Model {
                     assert!(self.opened.insert(account(*entity), self.today).is_none());
                 }
             }
+            Step::OpenProvinces(_) | Step::RegisterProjects(_) => {}
             Step::OpenOwners(owners) => {
                 for owner in owners {
                     assert!(self.opened.insert(*owner, self.today).is_none());

@@ -101,7 +101,7 @@ pub enum Listing {
 /// A generated key emitting entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entity {
-    /// Account number: province code and running number.
+    /// Account number: the ledger numbers accounts in the order in which they are opened.
     pub account: AccountId,
     /// Province that answers for it.
     pub province: ProvinceCode,
@@ -155,8 +155,7 @@ fn listed_entities(draws: &mut Draws) -> Result<Vec<Entity>, PlanError> {
             let province = ProvinceCode::new(*code).map_err(|_| PlanError::Arithmetic)?;
             for _ in 0..more.saturating_add(1) {
                 running = running.saturating_add(1);
-                let number = u64::from(*code).saturating_mul(100_000_000).saturating_add(running);
-                let account = AccountId::new(Role::KeyEmittingEntity, number)
+                let account = AccountId::new(Role::KeyEmittingEntity, running)
                     .map_err(|_| PlanError::Arithmetic)?;
                 let listing = if first_cycle { Listing::Both } else { Listing::New };
                 entities.push(Entity { account, province, listing, years: Default::default() });

@@ -5,7 +5,9 @@
 //! (`P`, the year of those rules, a running number), each with an owner and two vintages. How much
 //! was used per cycle is published; how much was issued, and by whom, is not.
 
-use cets_contracts::types::{AccountId, Instrument, ProjectCode, Role, Tonnes, Vintage};
+use cets_contracts::types::{
+    AccountId, BusinessDate, Instrument, ProjectCode, Role, Tonnes, Vintage,
+};
 
 use super::apportion::apportion;
 use super::draws::Draws;
@@ -18,6 +20,11 @@ const PROJECTS: u16 = 36;
 /// Vintages of each project; the first of them starts between 2013 and 2015.
 const VINTAGES_PER_PROJECT: u16 = 2;
 
+/// First day on which a project of the replay was registered: 2013-01-01.
+const REGISTERED_FROM_DAYS: u32 = 15_706;
+/// Days from then on; the last is 2017-03-13, rule book 4.2.
+const REGISTRATION_DAYS: u64 = 1_533;
+
 /// A synthetic project registered under the rules of 2012.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Project {
@@ -25,6 +32,8 @@ pub struct Project {
     pub code: ProjectCode,
     /// Account of its owner.
     pub owner: AccountId,
+    /// Day of registration; the last old projects were registered before 2017-03-14.
+    pub registered_on: BusinessDate,
 }
 
 /// Units issued to a project's owner for one vintage.
@@ -105,7 +114,13 @@ fn projects_and_issues(
         let code = format!("P2012{number:02}").parse().map_err(|_| PlanError::Arithmetic)?;
         let owner = AccountId::new(Role::ProjectOwner, u64::from(number))
             .map_err(|_| PlanError::Arithmetic)?;
-        projects.push(Project { code, owner });
+        let day = draws.below(REGISTRATION_DAYS);
+        let registered_on = u32::try_from(day)
+            .ok()
+            .and_then(|day| REGISTERED_FROM_DAYS.checked_add(day))
+            .and_then(|days| BusinessDate::from_days(days).ok())
+            .ok_or(PlanError::Arithmetic)?;
+        projects.push(Project { code, owner, registered_on });
         let first = u16::try_from(draws.between(2013, 2015)).map_err(|_| PlanError::Arithmetic)?;
         for later in 0..VINTAGES_PER_PROJECT {
             let vintage = Vintage::new(first.saturating_add(later));
@@ -133,6 +148,18 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn old_projects_were_registered_from_2013_to_march_2017() {
+        let population = Population::generate(1).unwrap();
+        let projects = Reductions::generate(1, &population).unwrap().projects;
+        let day = |text: &str| text.parse::<BusinessDate>().unwrap();
+        let (first, last) = (day("2013-01-01"), day("2017-03-13"));
+        assert!(projects.iter().all(|p| (first..=last).contains(&p.registered_on)));
+        assert_eq!(first.as_days(), REGISTERED_FROM_DAYS);
+        let days = u64::from(REGISTERED_FROM_DAYS) + REGISTRATION_DAYS;
+        assert_eq!(u64::from(last.as_days()) + 1, days);
+    }
 
     #[test]
     fn uses_cover_every_offset_and_never_exceed_an_issue() {

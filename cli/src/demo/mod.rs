@@ -10,6 +10,7 @@
 //! - [`reductions`]: the CCER units used for offsets
 //! - [`lots`], [`trades`], [`positions`]: who sells what to whom, so that everyone can comply
 //! - [`schedule`], [`plan`]: all steps in the order of business dates
+//! - [`runner`]: the network, the transactions, and what the ledger says in the end
 //! - [`totals`], [`comparison`]: totals of a ledger beside the published figures
 
 pub mod apportion;
@@ -25,6 +26,7 @@ pub mod population;
 pub mod positions;
 pub mod quotes;
 pub mod reductions;
+pub mod runner;
 pub mod schedule;
 pub mod totals;
 pub mod trades;

@@ -7,7 +7,7 @@ use cets_contracts::types::{
 use super::error::PlanError;
 use super::population::Population;
 use super::quotes::{Market, Source};
-use super::reductions::{Project, Reductions};
+use super::reductions::{Project, ReductionIssue, Reductions};
 use super::schedule::Schedule;
 use super::totals::Totals;
 use super::trades::{DEADLINES, Trade, match_market};
@@ -48,15 +48,8 @@ pub enum Step {
         /// Entity and tonnes.
         lines: Vec<(usize, Tonnes)>,
     },
-    /// Reductions are issued to the owner of a project.
-    IssueReductions {
-        /// Owner of the project.
-        owner: AccountId,
-        /// Project and vintage.
-        instrument: Instrument,
-        /// Units.
-        tonnes: Tonnes,
-    },
+    /// Reductions are issued to the owners of projects.
+    IssueReductions(Vec<ReductionIssue>),
     /// A project owner hands reductions to an entity.
     TransferReductions {
         /// Owner of the project.
@@ -114,7 +107,7 @@ impl Step {
             Self::RegisterProjects(_) => 4,
             Self::RecordEmissions { .. } => 5,
             Self::Issue { .. } => 6,
-            Self::IssueReductions { .. } => 7,
+            Self::IssueReductions(_) => 7,
             Self::TransferReductions { .. } => 8,
             Self::Deposit(_) => 9,
             Self::Settle { .. } => 10,
@@ -157,6 +150,20 @@ impl Plan {
     pub fn account(&self, entity: usize) -> Result<AccountId, PlanError> {
         let entity = self.population.entities.get(entity).ok_or(PlanError::Arithmetic)?;
         Ok(entity.account)
+    }
+
+    /// Steps day by day; each day starts with the step that advances the date.
+    pub fn days(&self) -> impl Iterator<Item = &[Step]> {
+        self.steps.chunk_by(|_, next| !matches!(next, Step::AdvanceDate(_)))
+    }
+
+    /// Provinces whose accounts are opened, in order.
+    pub fn provinces(&self) -> impl Iterator<Item = ProvinceCode> {
+        let opened = self.steps.iter().filter_map(|step| match step {
+            Step::OpenProvinces(provinces) => Some(provinces),
+            _ => None,
+        });
+        opened.flatten().copied()
     }
 
     /// Number of trades.
@@ -208,8 +215,10 @@ impl Plan {
                     totals.issued(Instrument::Cea(*vintage), self.account(*entity)?, *tonnes)?;
                 }
             }
-            Step::IssueReductions { owner, instrument, tonnes } => {
-                totals.issued(*instrument, *owner, *tonnes)?;
+            Step::IssueReductions(issues) => {
+                for issue in issues {
+                    totals.issued(issue.instrument, issue.owner, issue.tonnes)?;
+                }
             }
             Step::Deposit(lines) => {
                 for (_, fen) in lines {

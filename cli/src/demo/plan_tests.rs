@@ -96,8 +96,8 @@ impl Model {
                     .iter()
                     .for_each(|(e, t)| self.add(account(*e), Instrument::Cea(*vintage), *t));
             }
-            Step::IssueReductions { owner, instrument, tonnes } => {
-                self.add(*owner, *instrument, *tonnes);
+            Step::IssueReductions(issues) => {
+                issues.iter().for_each(|issue| self.add(issue.owner, issue.instrument, issue.tonnes));
             }
             Step::TransferReductions { owner, entity, instrument, tonnes } => {
                 self.take(*owner, *instrument, *tonnes);

@@ -89,10 +89,8 @@ impl Schedule {
         self.push(date(FIRST_ACCOUNTS)?, Step::OpenOwners(owners));
         let projects = reductions.projects.clone();
         self.push(date(FIRST_ACCOUNTS)?, Step::RegisterProjects(projects));
-        for issue in &reductions.issues {
-            let (owner, instrument, tonnes) = (issue.owner, issue.instrument, issue.tonnes);
-            self.push(date(FIRST_ISSUE)?, Step::IssueReductions { owner, instrument, tonnes });
-        }
+        let issues = reductions.issues.clone();
+        self.push(date(FIRST_ISSUE)?, Step::IssueReductions(issues));
         Ok(())
     }
 

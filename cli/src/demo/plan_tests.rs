@@ -97,7 +97,9 @@ impl Model {
                     .for_each(|(e, t)| self.add(account(*e), Instrument::Cea(*vintage), *t));
             }
             Step::IssueReductions(issues) => {
-                issues.iter().for_each(|issue| self.add(issue.owner, issue.instrument, issue.tonnes));
+                issues
+                    .iter()
+                    .for_each(|issue| self.add(issue.owner, issue.instrument, issue.tonnes));
             }
             Step::TransferReductions { owner, entity, instrument, tonnes } => {
                 self.take(*owner, *instrument, *tonnes);

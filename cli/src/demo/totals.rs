@@ -51,9 +51,11 @@ fn add(sum: &mut u64, more: u64) -> Result<(), PlanError> {
 
 /// What happens on a ledger.
 impl Totals {
-    /// An account was opened.
+    /// An account was opened; only those of key emitting entities are counted.
     pub fn account_opened(&mut self, account: AccountId, date: BusinessDate) {
-        self.opened.entry(account).or_insert(date);
+        if account.role() == Role::KeyEmittingEntity {
+            self.opened.entry(account).or_insert(date);
+        }
     }
 
     /// Units were issued.
@@ -229,9 +231,7 @@ impl Totals {
     /// Entities opened up to a day that have no allowances of a vintage.
     pub fn entities_without(&self, vintage: Vintage, until: BusinessDate) -> u64 {
         let without = self.opened.iter().filter(|(account, date)| {
-            account.role() == Role::KeyEmittingEntity
-                && **date <= until
-                && !self.issued.contains_key(&(vintage, **account))
+            **date <= until && !self.issued.contains_key(&(vintage, **account))
         });
         without.count() as u64
     }

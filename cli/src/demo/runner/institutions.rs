@@ -43,11 +43,8 @@ pub const HOLDER_THRESHOLDS: Thresholds =
 /// What network the replay makes.
 pub fn network_plan(folder: PathBuf, time: BlockTime) -> Result<NetworkPlan, PlanError> {
     let province = ProvinceCode::new(FOUNDING_PROVINCE).map_err(|_| PlanError::Arithmetic)?;
-    let institution = |name: &str, role, province| Institution {
-        name: name.to_owned(),
-        role,
-        province,
-    };
+    let institution =
+        |name: &str, role, province| Institution { name: name.to_owned(), role, province };
     let [registry, exchange, ccer_registry, authority] = NODE_NAMES;
     Ok(NetworkPlan {
         folder,
@@ -175,7 +172,8 @@ impl Desks {
     /// Desks of a network, and of everyone whom the plan opens an account for.
     pub fn new(seed: u64, network: &Network, plan: &Plan) -> Result<Self, PlanError> {
         let desks = network.accounts.iter().zip(&network.representatives);
-        let desks = desks.map(|((_, account), keys)| Desk { account: *account, keys: keys.clone() });
+        let desks =
+            desks.map(|((_, account), keys)| Desk { account: *account, keys: keys.clone() });
         Self::of_founders(seed, desks, plan)
     }
 

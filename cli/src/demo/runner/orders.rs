@@ -74,7 +74,8 @@ impl<'a> OrderBook<'a> {
             Step::RegisterProjects(_) => self.register_projects(),
             Step::RecordEmissions { province, year, lines } => {
                 let account = self.desks.province(*province)?;
-                let report = document(&[b"verification", &[province.get()], &year.get().to_be_bytes()]);
+                let report =
+                    document(&[b"verification", &[province.get()], &year.get().to_be_bytes()]);
                 self.batches(lines, LINES_PER_ORDER, |(entity, tonnes)| {
                     let account = self.plan.account(*entity)?;
                     Ok(EmissionLine { account, verified: *tonnes, due: *tonnes })
@@ -92,9 +93,7 @@ impl<'a> OrderBook<'a> {
                 self.batches(lines, LINES_PER_ORDER, |(entity, tonnes)| {
                     Ok(IssueLine { account: self.plan.account(*entity)?, tonnes: *tonnes })
                 })?
-                .map(|lines| {
-                    Ok(Order::new(registry, Issue { vintage: *vintage, lines, document }))
-                })
+                .map(|lines| Ok(Order::new(registry, Issue { vintage: *vintage, lines, document })))
                 .collect()
             }
             Step::IssueReductions(_) => self.issue_reductions(),
@@ -137,17 +136,18 @@ impl<'a> OrderBook<'a> {
         accounts: Vec<(AccountId, ProvinceCode, String)>,
     ) -> Result<Vec<Order>, PlanError> {
         let registry = self.desks.institution(registry)?;
-        let accounts = self.batches(&accounts, ACCOUNTS_PER_ORDER, |(account, province, name)| {
-            Ok(NewAccount {
-                role: account.role(),
-                name: name.clone(),
-                credit_code: credit_code(*account, *province)?,
-                province: *province,
-                representatives: representatives(self.desks.seed(), *account),
-                thresholds: HOLDER_THRESHOLDS,
-                material: document(&[b"account material", &account.to_key()]),
-            })
-        })?;
+        let accounts =
+            self.batches(&accounts, ACCOUNTS_PER_ORDER, |(account, province, name)| {
+                Ok(NewAccount {
+                    role: account.role(),
+                    name: name.clone(),
+                    credit_code: credit_code(*account, *province)?,
+                    province: *province,
+                    representatives: representatives(self.desks.seed(), *account),
+                    thresholds: HOLDER_THRESHOLDS,
+                    material: document(&[b"account material", &account.to_key()]),
+                })
+            })?;
         Ok(accounts.map(|accounts| Order::new(registry, OpenAccount { accounts })).collect())
     }
 

@@ -33,10 +33,11 @@ pub fn phases(plan: &Plan, desks: &Desks) -> Result<Vec<Phase>, PlanError> {
             let orders = book.orders(step)?;
             groups.entry(group(step, &buyers)).or_default().extend(orders);
         }
-        phases.extend(groups.into_iter().map(|(group, orders)| Phase {
-            orders,
-            in_sequence: group == Group::Accounts,
-        }));
+        phases.extend(
+            groups
+                .into_iter()
+                .map(|(group, orders)| Phase { orders, in_sequence: group == Group::Accounts }),
+        );
     }
     Ok(phases)
 }
@@ -64,7 +65,11 @@ fn group(step: &Step, buyers: &BTreeSet<usize>) -> Group {
         | Step::Deposit(_)
         | Step::Settle { .. } => Group::Market,
         Step::Offset { entity, .. } | Step::Surrender { entity, .. } => {
-            if buyers.contains(entity) { Group::AfterMarket } else { Group::Market }
+            if buyers.contains(entity) {
+                Group::AfterMarket
+            } else {
+                Group::Market
+            }
         }
         Step::Withdraw(_) => Group::Withdrawals,
     }

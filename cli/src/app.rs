@@ -85,6 +85,35 @@ pub enum Command {
     Account(commands::account::AccountCommand),
     /// Units of an account, range by range
     Holdings(commands::holdings::HoldingsArgs),
+    /// Moves units to another account
+    Transfer(commands::units::TransferArgs),
+    /// Surrenders allowances for a compliance year
+    Surrender(commands::units::ComplianceArgs),
+    /// Offsets part of an obligation with certified voluntary reductions
+    Offset(commands::units::ComplianceArgs),
+    /// Cancels units for good, of the holder's own will
+    Cancel(commands::units::CancelArgs),
+    /// Issues allowances by an allocation table
+    Issue(commands::issue::IssueArgs),
+    /// Freezes an account, or units of it, by order of a court or an authority
+    Freeze(commands::freeze::FreezeArgs),
+    /// Lifts a freeze
+    Unfreeze(commands::freeze::UnfreezeArgs),
+    /// Tasks: orders that wait for other people's approval
+    #[command(subcommand)]
+    Task(commands::task::TaskCommand),
+    /// Business date: show, advance
+    #[command(subcommand)]
+    Date(commands::date::DateCommand),
+    /// Parameters that the law leaves to an authority: list, set
+    #[command(subcommand)]
+    Parameter(commands::parameter::ParameterCommand),
+    /// Issued, held and ended units of each instrument
+    Supply(commands::market::SupplyArgs),
+    /// Verified emissions and what was done about them
+    Obligation(commands::market::ObligationArgs),
+    /// Settled batches of an exchange
+    Settlement(commands::market::SettlementArgs),
     /// Transactions: build, sign, submit, show, list rules
     #[command(subcommand)]
     Tx(commands::tx::TxCommand),
@@ -92,6 +121,9 @@ pub enum Command {
     Block(commands::block::BlockArgs),
     /// Where one tonne is, and its whole life
     Serial(commands::serial::SerialArgs),
+    /// Proofs that anybody checks offline: write, verify
+    #[command(subcommand)]
+    Proof(commands::proof::ProofCommand),
     /// Audit: the whole history again from genesis, trusting nobody
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),
@@ -99,7 +131,7 @@ pub enum Command {
     Export(commands::audit::ExportArgs),
     /// How the nodes of the context are
     Status(commands::status::StatusArgs),
-    /// Explains exit codes and other topics
+    /// Explains codes, rules, parameters and exit codes
     Explain(commands::explain::ExplainArgs),
     /// Prints a completion script for a shell
     Completions(commands::completions::CompletionsArgs),
@@ -193,6 +225,20 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliEr
         Command::Context(command) => commands::context::run(command, session),
         Command::Account(command) => commands::account::run(command, session),
         Command::Holdings(args) => commands::holdings::run(&args, session),
+        Command::Transfer(args) => commands::units::transfer(&args, session),
+        Command::Surrender(args) => commands::units::surrender(&args, session),
+        Command::Offset(args) => commands::units::offset(&args, session),
+        Command::Cancel(args) => commands::units::cancel(&args, session),
+        Command::Issue(args) => commands::issue::run(&args, session),
+        Command::Freeze(args) => commands::freeze::freeze(&args, session),
+        Command::Unfreeze(args) => commands::freeze::unfreeze(&args, session),
+        Command::Task(command) => commands::task::run(command, session),
+        Command::Date(command) => commands::date::run(command, session),
+        Command::Parameter(command) => commands::parameter::run(command, session),
+        Command::Supply(args) => commands::market::supply(&args, session),
+        Command::Obligation(args) => commands::market::obligation(&args, session),
+        Command::Settlement(args) => commands::market::settlement(&args, session),
+        Command::Proof(command) => commands::proof::run(command, session),
         Command::Tx(command) => commands::tx::run(command, session),
         Command::Block(args) => commands::block::run(&args, session),
         Command::Serial(args) => commands::serial::run(&args, session),

@@ -64,9 +64,13 @@ macro_rules! text {
 
 /// Whole number with commas between groups of three digits.
 pub fn grouped(number: impl ToString) -> String {
-    let digits = number.to_string();
-    let (whole, rest) = digits.split_once('.').unwrap_or((&digits, ""));
-    let mut grouped = String::new();
+    let number = number.to_string();
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", number.as_str()),
+    };
+    let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut grouped = sign.to_owned();
     for (index, digit) in whole.chars().enumerate() {
         let left = whole.len().saturating_sub(index);
         if index > 0 && left.is_multiple_of(3) {

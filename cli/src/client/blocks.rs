@@ -16,31 +16,16 @@ use crate::error::CliError;
 /// A block as the history holds it.
 #[derive(Clone, Debug)]
 pub struct CertifiedBlock {
-    /// Header and transactions.
-    pub block: Block,
+    /// Header.
+    pub header: Header,
+    /// Transactions; none when the reader may not see all of them.
+    pub transactions: Option<Vec<Vec<u8>>>,
     /// Who decided it.
     pub certificate: Certificate,
     /// The answers to its transactions.
     pub receipts: Vec<Receipt>,
     /// Index of its first entry in the log.
     pub first_log_index: LogIndex,
-}
-
-/// An entry of the log with what proves that it is there.
-#[derive(Clone, Debug)]
-pub struct ProvenEntry {
-    /// Canonical bytes of the entry.
-    pub entry: Vec<u8>,
-    /// Its index.
-    pub log_index: LogIndex,
-    /// Size of the log that the path leads to.
-    pub log_size: u64,
-    /// Sibling hashes from the leaf to the root.
-    pub path: Vec<[u8; 32]>,
-    /// Header with that root.
-    pub header: Header,
-    /// Certificate of the header.
-    pub certificate: Certificate,
 }
 
 impl Node {
@@ -58,6 +43,14 @@ impl Node {
         let request = GetBlockRequest { height: height.map_or(0, Height::get) };
         let answer = self.wait(self.blocks().get_block(request))?;
         self.certified(&answer)
+    }
+
+    /// Header and certificate of a block, of the newest without a height; everyone may see them.
+    pub fn header(&self, height: Option<Height>) -> Result<(Header, Certificate), CliError> {
+        let request = GetBlockRequest { height: height.map_or(0, Height::get) };
+        let answer = self.wait(self.blocks().get_block(request))?;
+        let certificate = self.decode("certificate", &answer.certificate)?;
+        Ok((self.decode("header", &answer.header)?, certificate))
     }
 
     /// The genesis document.
@@ -86,26 +79,27 @@ impl Node {
             .map_err(|status| super::status_failure(self.address(), &status))
     }
 
-    /// An entry with its proof against the newest header.
-    pub fn log_proof(&self, log_index: LogIndex) -> Result<ProvenEntry, CliError> {
-        let request = LogProofRequest { log_index, log_size: 0 };
+    /// Sibling hashes from an entry to the root of the log of a size.
+    pub fn log_path(&self, log_index: LogIndex, log_size: u64) -> Result<Vec<[u8; 32]>, CliError> {
+        let request = LogProofRequest { log_index, log_size };
         let answer = self.wait(self.blocks().get_log_proof(request))?;
         let path: Result<Vec<[u8; 32]>, _> =
             answer.path.iter().map(|hash| hash.as_slice().try_into()).collect();
-        Ok(ProvenEntry {
-            path: path.map_err(|_| self.nonsense("log proof"))?,
-            header: self.decode("header", &answer.header)?,
-            certificate: self.decode("certificate", &answer.certificate)?,
-            entry: answer.entry,
-            log_index: answer.log_index,
-            log_size: answer.log_size,
-        })
+        path.map_err(|_| self.nonsense("log proof"))
     }
 
     fn certified(&self, answer: &BlockResponse) -> Result<CertifiedBlock, CliError> {
         let receipts = answer.receipts.iter().map(|bytes| self.decode("receipt", bytes));
+        let (header, transactions) = match answer.block.is_empty() {
+            true => (self.decode("header", &answer.header)?, None),
+            false => {
+                let block = Block::decode(&answer.block).map_err(|_| self.nonsense("block"))?;
+                (block.header, Some(block.transactions))
+            }
+        };
         Ok(CertifiedBlock {
-            block: Block::decode(&answer.block).map_err(|_| self.nonsense("block"))?,
+            header,
+            transactions,
             certificate: self.decode("certificate", &answer.certificate)?,
             receipts: receipts.collect::<Result<_, _>>()?,
             first_log_index: answer.first_log_index,

@@ -19,7 +19,8 @@ use cets_contracts::types::{
 };
 
 use super::{CallerChannel, Node};
-use crate::error::CliError;
+use crate::error::{CliError, ErrorKind};
+use crate::text;
 
 /// Records asked for per page.
 const PAGE_RECORDS: u32 = 1_000;
@@ -44,8 +45,8 @@ pub struct Hop {
     pub block_time: BlockTime,
     /// Transaction.
     pub tx_id: TxId,
-    /// What moved.
-    pub movement: UnitMovement,
+    /// What moved; none when the reader sees neither side of it.
+    pub movement: Option<UnitMovement>,
 }
 
 /// A record with all that proves it to somebody who knows the validators.
@@ -146,14 +147,30 @@ impl Node {
     ) -> Result<(Holding, Vec<Hop>, Height), CliError> {
         let request = LookupSerialRequest { instrument: instrument.to_string(), number };
         let answer = self.wait(self.ledger().lookup_serial(request))?;
-        let holding = answer.holding.as_ref().ok_or_else(|| self.nonsense("holding"))?;
+        let holding = answer.holding.as_ref().ok_or_else(|| {
+            let unit = format!("{instrument} {number}");
+            CliError::new(
+                ErrorKind::Rejected,
+                text!(
+                    "this reader may not see who holds unit {unit}",
+                    "该读者无权查看单位 {unit} 的持有者"
+                ),
+            )
+            .hint(text!(
+                "read as its holder or as an authority: --as ACCOUNT",
+                "请以持有者或主管部门身份读取：--as 账户"
+            ))
+        })?;
         let hops = answer.hops.iter().map(|hop| {
             Ok(Hop {
                 log_index: hop.log_index,
                 height: Height::new(hop.height),
                 block_time: BlockTime::from_millis(hop.block_time_millis),
                 tx_id: self.tx_id(&hop.tx_id)?,
-                movement: self.decode("unit movement", &hop.movement)?,
+                movement: match hop.movement.is_empty() {
+                    true => None,
+                    false => Some(self.decode("unit movement", &hop.movement)?),
+                },
             })
         });
         let hops = hops.collect::<Result<_, CliError>>()?;

@@ -7,6 +7,7 @@ mod blocks;
 mod connect;
 mod failure;
 mod ledger;
+mod proofs;
 mod transactions;
 
 pub use blocks::*;

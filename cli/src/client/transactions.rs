@@ -2,25 +2,32 @@
 
 use cets_api::transactions_client::TransactionsClient;
 use cets_api::{
-    FinalTransaction, GetTransactionRequest, SimulateRequest, SubmitAndWaitRequest, SubmitRequest,
+    FinalTransaction, GetTransactionRequest, ListTransactionsRequest, SimulateRequest,
+    SubmitAndWaitRequest, SubmitRequest,
 };
 use cets_contracts::block::{EventRecord, LogEntry, Receipt};
 use cets_contracts::codec;
+use cets_contracts::rules::Effects;
 use cets_contracts::tx::{SignedTransaction, TxBody};
-use cets_contracts::types::{BlockTime, Height, LogIndex, PublicKey, TxId};
+use cets_contracts::types::{AccountId, BlockTime, Height, LogIndex, PublicKey, TxId};
 
 use super::{CallerChannel, Node};
 use crate::error::CliError;
 
+/// Transactions asked for per page.
+const PAGE_TRANSACTIONS: u32 = 100;
+
 /// A transaction with its final answer.
 #[derive(Clone, Debug)]
 pub struct Finalised {
-    /// The transaction as its signers sent it.
-    pub transaction: SignedTransaction,
+    /// The transaction as its signers sent it; none when the reader may not see all of it.
+    pub transaction: Option<SignedTransaction>,
     /// The ledger's answer.
     pub receipt: Receipt,
-    /// What happened and what moved; none when refused.
+    /// What happened and what moved; none when refused, or when the reader may not see all of it.
     pub events: Option<EventRecord>,
+    /// What moved of the reader's own, when it may not see all.
+    pub own_effects: Option<Effects>,
     /// Index of the entry in the log.
     pub log_index: LogIndex,
     /// Time of the block.
@@ -77,21 +84,55 @@ impl Node {
 
     /// The final answer to a transaction.
     pub fn transaction(&self, id: TxId) -> Result<Finalised, CliError> {
+        self.finalised(&self.raw_transaction(id)?)
+    }
+
+    /// Transactions that touch an account, in the order of the log.
+    pub fn transactions_of(&self, account: AccountId) -> Result<Vec<Finalised>, CliError> {
+        let mut all = Vec::new();
+        let mut page = Vec::new();
+        loop {
+            let request = ListTransactionsRequest {
+                account: account.to_string(),
+                page_size: PAGE_TRANSACTIONS,
+                page,
+            };
+            let answer = self.wait(self.transactions().list_transactions(request))?;
+            for found in &answer.transactions {
+                all.push(self.finalised(found)?);
+            }
+            page = answer.next_page;
+            if page.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The final answer as the node sends it.
+    pub(super) fn raw_transaction(&self, id: TxId) -> Result<FinalTransaction, CliError> {
         let request = GetTransactionRequest { tx_id: id.as_bytes().to_vec() };
-        let answer = self.wait(self.transactions().get_transaction(request))?;
-        self.finalised(&answer)
+        self.wait(self.transactions().get_transaction(request))
     }
 
     fn finalised(&self, answer: &FinalTransaction) -> Result<Finalised, CliError> {
-        let LogEntry::Transaction { transaction, receipt } =
-            self.decode("log entry", &answer.entry)?
-        else {
-            return Err(self.nonsense("log entry"));
+        let (transaction, receipt) = match answer.entry.is_empty() {
+            true => (None, self.decode("receipt", &answer.receipt)?),
+            false => match self.decode("log entry", &answer.entry)? {
+                LogEntry::Transaction { transaction, receipt } => {
+                    (Some(self.decode("transaction", &transaction)?), receipt)
+                }
+                LogEntry::Header(_) => return Err(self.nonsense("log entry")),
+            },
+        };
+        let own_effects = match answer.own_effects.is_empty() {
+            true => None,
+            false => Some(self.decode("effects", &answer.own_effects)?),
         };
         Ok(Finalised {
-            transaction: self.decode("transaction", &transaction)?,
+            transaction,
             receipt,
             events: self.events(&answer.events)?,
+            own_effects,
             log_index: answer.log_index,
             block_time: BlockTime::from_millis(answer.block_time_millis),
         })

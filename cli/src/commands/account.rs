@@ -5,18 +5,26 @@ use cets_contracts::types::{AccountId, ProvinceCode, Right};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::client::{Finalised, outcome_text};
+use crate::clock::time_text;
 use crate::error::CliError;
 use crate::network::{role_name, role_named};
+use crate::orders::outcome_json;
 use crate::output::{Cell, Report, left, right};
 use crate::session::Session;
 use crate::text;
-use crate::text::Text;
+use crate::text::{Lang, Text};
 
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
 pub enum AccountCommand {
     /// Shows an account: holder, status, representatives, money, totals
     Show {
+        /// Number or name [default: the context's account]
+        account: Option<String>,
+    },
+    /// Lists the transactions that touch an account
+    History {
         /// Number or name [default: the context's account]
         account: Option<String>,
     },
@@ -35,6 +43,11 @@ pub fn run(command: AccountCommand, session: &mut Session<'_>) -> Result<Report,
             let id = session.acting_account(account.as_deref())?;
             let (account, height) = session.node()?.account(id)?;
             Ok(one(id, &account, height.get()))
+        }
+        AccountCommand::History { account } => {
+            let id = session.acting_account(account.as_deref())?;
+            let found = session.node()?.transactions_of(id)?;
+            Ok(history(id, &found, session.lang()))
         }
         AccountCommand::List { role } => {
             let letters = match role.as_deref() {
@@ -84,7 +97,7 @@ fn province_text(province: Option<ProvinceCode>) -> Text {
 }
 
 /// An account for programs; totals become a list, because JSON has no composite keys.
-fn account_json(id: AccountId, account: &Account) -> Value {
+pub(super) fn account_json(id: AccountId, account: &Account) -> Value {
     let totals: Vec<Value> = account
         .totals
         .iter()
@@ -116,6 +129,16 @@ fn right_text(right: Right) -> Text {
 }
 
 fn one(id: AccountId, account: &Account, height: u64) -> Report {
+    let mut json = account_json(id, account);
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("height".to_owned(), json!(height));
+    }
+    let as_of = vec![(text!("as of block", "截至区块"), Cell::number(height))];
+    with_account(Report::new(json).facts(as_of), id, account)
+}
+
+/// Adds what an account's record says.
+pub(super) fn with_account(report: Report, id: AccountId, account: &Account) -> Report {
     let thresholds = &account.thresholds;
     let credit_code = account.credit_code.map(String::from).unwrap_or_default();
     let role = id.role();
@@ -144,7 +167,6 @@ fn one(id: AccountId, account: &Account, height: u64) -> Report {
                 thresholds.compliance
             )),
         ),
-        (text!("as of block", "截至区块"), Cell::number(height)),
     ];
     let people = account
         .representatives
@@ -158,11 +180,7 @@ fn one(id: AccountId, account: &Account, height: u64) -> Report {
             vec![Cell::same(instrument), status_kind_text(*kind).into(), Cell::number(tonnes)]
         })
         .collect();
-    let mut json = account_json(id, account);
-    if let Some(fields) = json.as_object_mut() {
-        fields.insert("height".to_owned(), json!(height));
-    }
-    Report::new(json)
+    report
         .facts(facts)
         .rows(
             vec![
@@ -173,6 +191,45 @@ fn one(id: AccountId, account: &Account, height: u64) -> Report {
             totals,
         )
         .rows(vec![left(text!("representative", "代表")), left(text!("right", "权限"))], people)
+}
+
+fn history(id: AccountId, found: &[Finalised], lang: Lang) -> Report {
+    let columns = vec![
+        left(text!("block time", "区块时间")),
+        right(text!("log index", "日志序号")),
+        left(text!("order", "业务")),
+        left(text!("acting account", "经办账户")),
+        left(text!("outcome", "结果")),
+        left(text!("transaction", "交易")),
+    ];
+    let body = |one: &Finalised| one.transaction.as_ref().map(|signed| signed.body.clone());
+    let rows = found.iter().map(|one| {
+        let body = body(one);
+        vec![
+            Cell::same(time_text(one.block_time)),
+            Cell::number(one.log_index),
+            Cell::same(body.as_ref().map_or("", |body| body.payload.rule().name)),
+            Cell::same(body.map(|body| body.account.to_string()).unwrap_or_default()),
+            outcome_text(&one.receipt.outcome).into(),
+            Cell::same(one.receipt.tx_id),
+        ]
+    });
+    let json: Vec<Value> = found
+        .iter()
+        .map(|one| {
+            let effects = one.events.as_ref().map(|record| &record.effects);
+            json!({
+                "tx_id": one.receipt.tx_id,
+                "height": one.receipt.height,
+                "log_index": one.log_index,
+                "block_time_millis": one.block_time,
+                "outcome": outcome_json(&one.receipt.outcome, lang),
+                "body": body(one),
+                "effects": effects.or(one.own_effects.as_ref()),
+            })
+        })
+        .collect();
+    Report::new(json!({ "account": id, "transactions": json })).rows(columns, rows.collect())
 }
 
 fn list(accounts: &[(AccountId, Account)]) -> Report {

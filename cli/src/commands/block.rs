@@ -25,7 +25,13 @@ pub struct BlockArgs {
 pub fn run(args: &BlockArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
     let node = session.node()?;
     let found = node.block(args.height.map(Height::new))?;
-    let header = &found.block.header;
+    let header = &found.header;
+    let hidden = Vec::new();
+    let ordered = found.transactions.as_ref().unwrap_or(&hidden);
+    let count = match &found.transactions {
+        Some(transactions) => Cell::number(transactions.len()),
+        None => text!("not shown to this reader", "对该读者不公开").into(),
+    };
     let facts = vec![
         (text!("height", "高度"), Cell::number(header.height)),
         (text!("block", "区块号"), Cell::same(header.id())),
@@ -37,11 +43,11 @@ pub fn run(args: &BlockArgs, session: &mut Session<'_>) -> Result<Report, CliErr
         (text!("log size", "日志条数"), Cell::number(header.log_size)),
         (text!("decided in round", "决定轮次"), Cell::number(found.certificate.round)),
         (text!("precommits", "预提交签名"), Cell::number(found.certificate.signatures.len())),
-        (text!("transactions", "交易数"), Cell::number(found.block.transactions.len())),
+        (text!("transactions", "交易数"), count),
     ];
     let mut rows = Vec::with_capacity(found.receipts.len());
     let mut transactions = Vec::with_capacity(found.receipts.len());
-    for (bytes, receipt) in found.block.transactions.iter().zip(&found.receipts) {
+    for (bytes, receipt) in ordered.iter().zip(&found.receipts) {
         let transaction =
             Transaction::decode(bytes.clone()).map_err(|_| node.nonsense("transaction"))?;
         let rule = transaction.body().payload.rule().name;

@@ -1,5 +1,6 @@
 //! `cets serial`: where one tonne is, and its whole life.
 
+use cets_contracts::rules::UnitMovement;
 use cets_contracts::types::{Instrument, Serial, SerialRange};
 use clap::Args;
 use serde_json::json;
@@ -22,7 +23,7 @@ pub struct SerialArgs {
 
 /// Runs `cets serial`.
 pub fn run(args: &SerialArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
-    let Serial { instrument, number } = unit(args)?;
+    let Serial { instrument, number } = unit_named(&args.unit, args.number)?;
     let (holding, hops, height) = session.node()?.serial(instrument, number)?;
     let place = &holding.place;
     let facts = vec![
@@ -40,15 +41,21 @@ pub fn run(args: &SerialArgs, session: &mut Session<'_>) -> Result<Report, CliEr
         left(text!("moved with", "同批单位")),
     ];
     let rows = hops.iter().map(|hop| {
-        let from = hop.movement.from.as_ref();
-        vec![
+        let mut row = vec![
             Cell::same(time_text(hop.block_time)),
             Cell::number(hop.height),
             Cell::number(hop.log_index),
-            from.map_or_else(|| text!("issued", "新发放"), place_text).into(),
-            place_text(&hop.movement.to).into(),
-            Cell::same(hop.movement.range),
-        ]
+        ];
+        match &hop.movement {
+            None => row.push(text!("not shown to this reader", "对该读者不公开").into()),
+            Some(UnitMovement { from, to, range }) => {
+                let from = from.as_ref();
+                row.push(from.map_or_else(|| text!("issued", "新发放"), place_text).into());
+                row.push(place_text(to).into());
+                row.push(Cell::same(range));
+            }
+        }
+        row
     });
     let life: Vec<_> = hops
         .iter()
@@ -74,9 +81,9 @@ pub fn run(args: &SerialArgs, session: &mut Session<'_>) -> Result<Report, CliEr
     .rows(columns, rows.collect()))
 }
 
-fn unit(args: &SerialArgs) -> Result<Serial, CliError> {
-    let text = &args.unit;
-    if let Some(number) = args.number {
+/// The unit of a serial code, or of an instrument and a number.
+pub fn unit_named(text: &str, number: Option<u64>) -> Result<Serial, CliError> {
+    if let Some(number) = number {
         let instrument: Instrument = text
             .parse()
             .map_err(|error| CliError::usage(text!("`{text}`: {error}", "`{text}`：{error}")))?;

@@ -30,6 +30,9 @@ pub struct OrderArgs {
     /// Sends the order into the account's task list, where others approve it
     #[arg(long)]
     pub propose: bool,
+    /// How long a proposed order waits for approval, at most 720h
+    #[arg(long, value_name = "DURATION", default_value = "72h", value_parser = duration_millis)]
+    pub task_valid_for: u64,
     /// Signs without asking
     #[arg(long, short)]
     pub yes: bool,

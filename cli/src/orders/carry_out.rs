@@ -2,6 +2,7 @@
 
 use cets_contracts::block::Outcome;
 use cets_contracts::rules::Payload;
+use cets_contracts::rules::governance::propose::Propose;
 use cets_contracts::tx::{SignedTransaction, TxBody};
 use cets_contracts::types::ChainId;
 use serde_json::json;
@@ -11,6 +12,7 @@ use super::{
     sign, signing_keys, simulated_report,
 };
 use crate::client::{Node, rejected};
+use crate::clock::now;
 use crate::error::CliError;
 use crate::output::{Cell, OutputForm, Report};
 use crate::session::Session;
@@ -23,6 +25,13 @@ pub fn carry_out(
     args: &OrderArgs,
 ) -> Result<Report, CliError> {
     let account = session.acting_account(args.account.as_deref())?;
+    let payload = match args.propose {
+        false => payload,
+        true => {
+            let valid_until = now()?.saturating_add_millis(args.task_valid_for);
+            Propose { order: Box::new(payload), valid_until }.into()
+        }
+    };
     if let Some(path) = &args.out {
         let body = new_body(chain_id(session)?, account, payload, args.valid_for)?;
         let transaction = SignedTransaction { body, signatures: Vec::new() };

@@ -1,7 +1,7 @@
 //! Receipts, and what an order would do, as people and programs read them.
 
-use cets_contracts::block::{EventRecord, Outcome, Receipt};
-use cets_contracts::rules::{Effects, reject_code};
+use cets_contracts::block::{Outcome, Receipt};
+use cets_contracts::rules::{Effects, Payload, reject_code};
 use cets_contracts::state::{UnitPlace, UnitStatus};
 use cets_contracts::tx::TxBody;
 use cets_contracts::types::AccountId;
@@ -73,6 +73,8 @@ pub fn finalised_report(found: &Finalised, lang: Lang) -> Report {
         (text!("log index", "日志序号"), Cell::number(found.log_index)),
         (text!("block time", "区块时间"), Cell::same(time)),
     ]);
+    let effects = found.events.as_ref().map(|record| &record.effects);
+    let effects = effects.or(found.own_effects.as_ref());
     let json = json!({
         "tx_id": tx_id,
         "outcome": outcome_json(outcome, lang),
@@ -81,12 +83,16 @@ pub fn finalised_report(found: &Finalised, lang: Lang) -> Report {
         "log_index": found.log_index,
         "block_time_millis": found.block_time,
         "event": found.events.as_ref().map(|record| &record.event),
-        "effects": found.events.as_ref().map(|record| &record.effects),
-        "body": found.transaction.body,
-        "signatures": found.transaction.signatures,
+        "effects": effects,
+        "body": found.transaction.as_ref().map(|transaction| &transaction.body),
+        "signatures": found.transaction.as_ref().map(|transaction| &transaction.signatures),
     });
-    let report = Report::new(json).facts(facts).facts(body_facts(&found.transaction.body));
-    with_effects(report, found.events.as_ref())
+    let report = Report::new(json).facts(facts);
+    let report = match &found.transaction {
+        Some(transaction) => report.facts(body_facts(&transaction.body)),
+        None => report,
+    };
+    with_effects(report, effects)
 }
 
 /// The report of what would happen.
@@ -114,7 +120,8 @@ pub fn simulated_report(found: &Simulated, body: &TxBody, lang: Lang) -> Report 
         "body": body,
     });
     let report = Report::new(json).facts(facts).facts(body_facts(body));
-    let report = with_effects(report, found.events.as_ref());
+    let effects = found.events.as_ref().map(|record| &record.effects);
+    let report = with_effects(report, effects);
     match outcome {
         Outcome::Accepted => report,
         Outcome::Rejected(_) => report.failing(crate::error::ErrorKind::Rejected),
@@ -140,9 +147,16 @@ pub fn body_facts(body: &TxBody) -> Vec<(Text, Cell)> {
         (text!("chain", "链"), Cell::same(body.chain_id)),
         (text!("valid until", "有效至"), Cell::same(time_text(body.valid_until))),
     ];
-    let payload = serde_json::to_value(&body.payload).unwrap_or_default();
-    let order = payload.get(body.payload.rule().name).unwrap_or(&payload);
-    flatten("", order, &mut facts);
+    facts.extend(payload_facts(&body.payload).into_iter().skip(1));
+    facts
+}
+
+/// Everything that an order says: its name, then one line per value.
+pub fn payload_facts(payload: &Payload) -> Vec<(Text, Cell)> {
+    let name = payload.rule().name;
+    let mut facts = vec![(text!("order", "业务"), Cell::same(name))];
+    let value = serde_json::to_value(payload).unwrap_or_default();
+    flatten("", value.get(name).unwrap_or(&value), &mut facts);
     facts
 }
 
@@ -164,10 +178,8 @@ fn flatten(path: &str, value: &Value, facts: &mut Vec<(Text, Cell)>) {
     }
 }
 
-fn with_effects(report: Report, events: Option<&EventRecord>) -> Report {
-    let Some(EventRecord { effects: Effects { units, funds }, .. }) = events else {
-        return report;
-    };
+fn with_effects(report: Report, effects: Option<&Effects>) -> Report {
+    let Some(Effects { units, funds }) = effects else { return report };
     let side =
         |account: &Option<AccountId>| account.map_or_else(|| text!("bank", "银行"), Text::same);
     let mut report = report;

@@ -63,3 +63,17 @@ fn a_reader_that_leaves_is_no_failure() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn codes_rules_and_parameters_are_explained() {
+    let desk = Desk::new();
+    let by_number = desk.good("explain 1009 --output json").json();
+    assert_eq!(by_number["name"], "HOLDING_INSUFFICIENT");
+    assert_eq!(desk.good("explain holding-insufficient --output json").json(), by_number);
+    assert_eq!(desk.good("explain 8 --output json").json()["name"], "TRANSACTION_REPLAYED");
+    let rule = desk.good("explain issue --output json").json();
+    assert_eq!(rule["roles"][0], "registry");
+    assert!(rule["codes"].as_array().unwrap().iter().any(|code| code["number"] == 5001));
+    assert_eq!(desk.good("explain issue_cap --output json").json()["set_by"], "ministry");
+    assert!(desk.good("explain 1009 --lang zh").out.contains("可用"));
+}

@@ -106,3 +106,59 @@ fn without_a_node_the_exit_code_is_4_and_without_an_address_1() {
     assert_eq!(all.code, 4);
     assert_eq!(desk.run("status --node http://[").code, 2);
 }
+
+#[test]
+fn orders_about_units_become_the_payload_that_their_words_say() {
+    let desk = desk_with_keys();
+    desk.good("context name-account plant CN-KEE-0000000002-16");
+    let payload = |line: &str| {
+        let path = desk.path("order-tx.json");
+        std::fs::remove_file(&path).ok();
+        desk.good(&format!("{line} -o order-tx.json"));
+        desk.good("tx show order-tx.json --output json").json()["body"]["payload"].clone()
+    };
+    let order = payload("transfer plant --instrument CEA-2021 --tonnes 1,000");
+    assert_eq!(order["transfer"]["to"], "CN-KEE-0000000002-16");
+    assert_eq!(order["transfer"]["units"]["Quantity"]["tonnes"], 1_000);
+    let range = "CN-CEA-2025-000000000001-000000004000-44";
+    let order = payload(&format!("surrender --year 2025 --range {range}"));
+    assert_eq!(order["surrender"]["year"], 2025);
+    assert_eq!(order["surrender"]["units"]["Ranges"][0], range);
+    let order = payload("offset --year 2021 --instrument CCER-A210008-2021 --tonnes 5");
+    assert_eq!(order["offset"]["units"]["Quantity"]["instrument"], "CCER-A210008-2021");
+    desk.write("statement.txt", "for the climate");
+    let order =
+        payload("cancel --instrument CEA-2021 --tonnes 1 --reason event --statement statement.txt");
+    assert_eq!(order["cancel"]["reason"], "event");
+    let digest = blake3::hash(b"for the climate").to_string();
+    assert_eq!(order["cancel"]["statement"], digest);
+    desk.write("table.csv", "account,tonnes\nplant,\"1000\"\nCN-KEE-0000000001-19,2_000\n");
+    let order = payload(&format!("issue --vintage 2021 --table table.csv --document {digest}"));
+    assert_eq!(order["issue"]["lines"][1]["tonnes"], 2_000);
+    let order = payload(&format!("freeze plant --document {digest}"));
+    assert!(order["freeze"]["units"].is_null());
+    let order = payload(&format!("unfreeze --document {digest} --lifted-by statement.txt"));
+    assert_eq!(order["unfreeze"]["lifted_by"], digest);
+    let order = payload("date advance 2021-07-16");
+    assert_eq!(order["advance_business_date"]["date"], "2021-07-16");
+    let order = payload(&format!("task approve {digest}"));
+    assert_eq!(order["approve"]["task"], digest);
+    let order = payload("transfer plant --instrument CEA-2021 --tonnes 1 --propose");
+    assert_eq!(order["propose"]["order"]["transfer"]["to"], "CN-KEE-0000000002-16");
+}
+
+#[test]
+fn orders_without_units_or_with_wrong_tables_are_refused_with_the_line() {
+    let desk = desk_with_keys();
+    let nothing = desk.run("transfer CN-KEE-0000000002-16 -o x.json");
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.err.contains("--instrument"), "{}", nothing.err);
+    assert_eq!(desk.run("transfer nobody --instrument CEA-2021 --tonnes 1 -o x.json").code, 1);
+    assert_eq!(desk.run("transfer plant --instrument CEA-21 --tonnes 1 -o x.json").code, 2);
+    desk.write("table.csv", "account,tonnes\nCN-KEE-0000000002-16,12\nCN-KEE-0000000002-16,x\n");
+    let digest = "00".repeat(32);
+    let refused =
+        desk.run(&format!("issue --vintage 2021 --table table.csv --document {digest} -o x.json"));
+    assert!(refused.code != 0 && refused.err.contains("line 3"), "{}", refused.err);
+    assert!(!desk.path("x.json").exists());
+}

@@ -5,19 +5,25 @@
 //! - units: the ranges of an instrument cover 1 to the issued amount without gap or overlap, and
 //!   no two neighbours are in one place (INV-1, INV-2, INV-6);
 //! - supplies and account totals are the sums of the ranges; the index by holder mirrors them;
-//! - obligations: surrendered and offset are what the units say, and not more than is due (INV-5);
+//! - obligations: surrendered and offset are what the units say, not more than is due, the offset
+//!   within a cap that was ever set for the year; the day of completion stands exactly when nothing
+//!   is owed (INV-5);
+//! - freezes: whatever is frozen names a freeze in force of the same account;
+//! - reductions: their project is registered;
 //! - money: the funds of all accounts are what was deposited less what was withdrawn (INV-4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::fault::Fault;
+use crate::rules::compliance::offset::share_of;
 use crate::state::{
-    Account, FundOrder, Obligation, Overlay, RangeEnd, Record, State, StatusKind, Supply,
-    UnitPlace, UnitRange, UnitStatus, keys,
+    Account, AccountStatus, Freeze, FundOrder, KeyParts, Obligation, Overlay, ParameterName,
+    ParameterVersion, RangeEnd, Record, State, StatusKind, Supply, UnitPlace, UnitRange,
+    UnitStatus, keys,
 };
-use crate::types::{AccountId, Instrument, SerialRange, Tonnes, Vintage};
+use crate::types::{AccountId, Digest, Instrument, SerialRange, Tonnes, Vintage};
 
 /// Something that must never be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -106,6 +112,42 @@ pub enum Violation {
         /// Due.
         due: Tonnes,
     },
+    /// More was offset than any cap of the year allows.
+    #[error("{account}, {year}: {offset} t were offset, the cap is {cap} t")]
+    OffsetExceeded {
+        /// The account.
+        account: AccountId,
+        /// Compliance year.
+        year: Vintage,
+        /// Offset.
+        offset: Tonnes,
+        /// The largest offset that a cap ever allowed.
+        cap: Tonnes,
+    },
+    /// The day of completion stands although something is owed, or is missing.
+    #[error("{account}, {year}: {outstanding} t are owed, the day of completion contradicts that")]
+    CompletionWrong {
+        /// The account.
+        account: AccountId,
+        /// Compliance year.
+        year: Vintage,
+        /// What is owed.
+        outstanding: Tonnes,
+    },
+    /// Something is frozen without a freeze in force.
+    #[error("{account}: frozen by order {order}, of which no freeze is in force")]
+    FreezeMissing {
+        /// The account.
+        account: AccountId,
+        /// Digest of the order.
+        order: Digest,
+    },
+    /// Reductions of a project that is not registered.
+    #[error("{instrument}: the project is not registered")]
+    ProjectMissing {
+        /// The instrument.
+        instrument: Instrument,
+    },
     /// Money appeared or vanished.
     #[error("all accounts together hold {found} fen, {counted} fen were deposited net")]
     MoneyWrong {
@@ -128,7 +170,7 @@ struct Units {
     totals: Totals,
     settled: Settled,
     issued: BTreeMap<Instrument, u64>,
-    ranges: u64,
+    frozen: BTreeSet<(AccountId, Digest)>,
 }
 
 /// Everything that is wrong with a state; empty when all invariants hold.
@@ -141,10 +183,12 @@ pub fn check(state: &State) -> Vec<Violation> {
 }
 
 fn check_all(state: &Overlay<'_>, violations: &mut Vec<Violation>) -> Result<(), Fault> {
-    let units = check_ranges(state, violations)?;
+    let mut units = check_ranges(state, violations)?;
+    check_index_entries(state, violations)?;
     check_supplies(state, &units, violations)?;
-    check_accounts(state, &units, violations)?;
-    check_obligations(state, &units, violations)
+    check_accounts(state, &mut units, violations)?;
+    check_obligations(state, &units, violations)?;
+    check_freezes(state, &units, violations)
 }
 
 /// Walks all ranges: coverage, merging, the index, and sums.
@@ -170,12 +214,27 @@ fn check_ranges(state: &Overlay<'_>, violations: &mut Vec<Violation>) -> Result<
         units.count(range, place);
         before = Some((range, place));
     }
-    let indexed = all::<RangeEnd>(state).count();
-    if u64::try_from(indexed) != Ok(units.ranges) {
-        let what = format!("the index by holder has {indexed} ranges of {}", units.ranges);
-        violations.push(Violation::Unreadable(what));
-    }
     Ok(units)
+}
+
+/// Walks the index by holder: each entry has its range.
+fn check_index_entries(state: &Overlay<'_>, violations: &mut Vec<Violation>) -> Result<(), Fault> {
+    for found in all::<RangeEnd>(state) {
+        let (key, RangeEnd { end }) = found?;
+        let Some(KeyParts::UnitByHolder(account, status, instrument, _)) = KeyParts::of(&key)
+        else {
+            return Err(corrupt(&key, "the key names no range of a holder"));
+        };
+        let range = crate::state::range_of_key(instrument, &key, end)?;
+        let stored: Option<UnitRange> = state.get(&keys::unit_range(&instrument, range.start()))?;
+        let mirrors = stored.is_some_and(|stored| {
+            stored.place.holder == account && stored.place.status.kind().tag() == status
+        });
+        if !mirrors {
+            violations.push(Violation::IndexWrong { account, range });
+        }
+    }
+    Ok(())
 }
 
 impl Units {
@@ -190,11 +249,13 @@ impl Units {
             UnitStatus::Offset { year } => {
                 add(&mut self.settled, (place.holder, year, true), tonnes);
             }
+            UnitStatus::Frozen { order } => {
+                self.frozen.insert((place.holder, order));
+            }
             _ => {}
         }
         let issued = self.issued.entry(instrument).or_insert(0);
         *issued = range.last().max(*issued);
-        self.ranges = self.ranges.saturating_add(1);
     }
 }
 
@@ -226,6 +287,11 @@ fn check_supplies(
         let (key, supply) = entry?;
         let instrument = keys::instrument_of(&key)
             .ok_or_else(|| corrupt(&key, "the key names no instrument"))?;
+        if let Instrument::Ccer(project, _) = instrument
+            && !state.contains(&keys::project(&project))
+        {
+            violations.push(Violation::ProjectMissing { instrument });
+        }
         let last = units.issued.get(&instrument).copied().unwrap_or(0);
         if last < supply.issued.get() {
             let number = last.saturating_add(1);
@@ -251,10 +317,10 @@ fn check_supplies(
 
 fn check_accounts(
     state: &Overlay<'_>,
-    units: &Units,
+    units: &mut Units,
     violations: &mut Vec<Violation>,
 ) -> Result<(), Fault> {
-    let mut expected = units.totals.clone();
+    let mut expected = core::mem::take(&mut units.totals);
     let mut money = 0i128;
     for entry in all::<Account>(state) {
         let (key, account) = entry?;
@@ -262,6 +328,9 @@ fn check_accounts(
             .last_chunk::<8>()
             .and_then(|bytes| AccountId::from_key(*bytes).ok())
             .ok_or_else(|| corrupt(&key, "the key names no account"))?;
+        if let AccountStatus::Frozen { order } = account.status {
+            units.frozen.insert((id, order));
+        }
         for fen in [account.funds.free, account.funds.locked] {
             money = money.saturating_add(i128::from(fen.get()));
         }
@@ -307,6 +376,7 @@ fn check_obligations(
     violations: &mut Vec<Violation>,
 ) -> Result<(), Fault> {
     let mut settled = units.settled.clone();
+    let caps = largest_caps(state)?;
     for entry in all::<Obligation>(state) {
         let (key, obligation) = entry?;
         let (account, year) = keys::obligation_of(&key)
@@ -324,11 +394,52 @@ fn check_obligations(
             let due = obligation.due;
             violations.push(Violation::ObligationExceeded { account, year, settled: sum, due });
         }
+        let share = [Some(year), None].iter().filter_map(|of| caps.get(of)).max();
+        let cap = share.map_or(Ok(Tonnes::ZERO), |share| share_of(obligation.due, *share));
+        let (offset, cap) = (obligation.offset, cap.unwrap_or(Tonnes::ZERO));
+        if offset > cap {
+            violations.push(Violation::OffsetExceeded { account, year, offset, cap });
+        }
+        let outstanding = obligation.due.saturating_sub(sum);
+        if outstanding.is_zero() != obligation.completed_on.is_some() {
+            violations.push(Violation::CompletionWrong { account, year, outstanding });
+        }
     }
     for ((account, year, is_offset), found) in settled {
         let what = if is_offset { "offset" } else { "surrendered" };
         let counted = Tonnes::ZERO;
         violations.push(Violation::ObligationWrong { account, year, what, counted, found });
+    }
+    Ok(())
+}
+
+/// The largest cap of offsets ever set, in basis points, by compliance year (none for all).
+fn largest_caps(state: &Overlay<'_>) -> Result<BTreeMap<Option<Vintage>, i64>, Fault> {
+    let mut caps = BTreeMap::new();
+    for entry in all::<ParameterVersion>(state) {
+        let (key, version) = entry?;
+        if let Some(KeyParts::Parameter(tag, year, _)) = KeyParts::of(&key)
+            && tag == ParameterName::OffsetCap.tag()
+        {
+            let cap = caps.entry(year).or_insert(version.value);
+            *cap = version.value.max(*cap);
+        }
+    }
+    Ok(caps)
+}
+
+/// Whatever is frozen names a freeze in force of the same account.
+fn check_freezes(
+    state: &Overlay<'_>,
+    units: &Units,
+    violations: &mut Vec<Violation>,
+) -> Result<(), Fault> {
+    for (account, order) in &units.frozen {
+        let freeze: Option<Freeze> = state.get(&keys::freeze(order))?;
+        let in_force = |freeze: Freeze| freeze.account == *account && freeze.lifted_on.is_none();
+        if !freeze.is_some_and(in_force) {
+            violations.push(Violation::FreezeMissing { account: *account, order: *order });
+        }
     }
     Ok(())
 }
@@ -481,6 +592,79 @@ mod tests {
             obligation.due = Tonnes::new(39);
         });
         assert!(check(&state).iter().any(|v| matches!(v, Violation::ObligationExceeded { .. })));
+    }
+
+    #[test]
+    fn an_entry_of_the_index_without_its_range_is_found() {
+        let state = sound_state();
+        let mut records: BTreeMap<Vec<u8>, StoredRecord> =
+            state.records().map(|(key, record)| (key.to_vec(), record.clone())).collect();
+        let other = AccountId::new(Role::KeyEmittingEntity, 2).unwrap();
+        let cea = Instrument::Cea(Vintage::CYCLE_2019_2020);
+        let key = keys::unit_by_holder(other, StatusKind::Free.tag(), &cea, 41);
+        let value = codec::encode(&RangeEnd { end: 101 });
+        records.insert(key.into_bytes(), StoredRecord { slot: None, value });
+        let state = State::rebuild(records, LogFrontier::new(), state.tip).unwrap();
+        let range = SerialRange::new(cea, 41, 101).unwrap();
+        assert_eq!(check(&state), vec![Violation::IndexWrong { account: other, range }]);
+    }
+
+    #[test]
+    fn a_committed_record_without_slot_is_no_state() {
+        let state = sound_state();
+        let records = state.records().map(|(key, record)| {
+            (key.to_vec(), StoredRecord { slot: None, value: record.value.clone() })
+        });
+        let rebuilt = State::rebuild(records.collect(), LogFrontier::new(), state.tip);
+        assert!(matches!(rebuilt, Err(Fault::CorruptRecord { .. })));
+    }
+
+    #[test]
+    fn offsets_beyond_the_cap_and_false_completions_are_found() {
+        let state = damaged::<Obligation>(Table::Obligations, 0, |obligation| {
+            obligation.offset = Tonnes::new(1);
+        });
+        assert!(check(&state).iter().any(|v| matches!(v, Violation::OffsetExceeded { .. })));
+        let day = "2021-12-31".parse().unwrap();
+        let state = damaged::<Obligation>(Table::Obligations, 0, |obligation| {
+            obligation.completed_on = Some(day);
+        });
+        assert!(matches!(check(&state)[..], [Violation::CompletionWrong { .. }]));
+        let state = damaged::<Obligation>(Table::Obligations, 0, |obligation| {
+            obligation.due = Tonnes::new(40);
+        });
+        assert!(matches!(check(&state)[..], [Violation::CompletionWrong { .. }]));
+    }
+
+    #[test]
+    fn frozen_units_and_accounts_without_freeze_are_found() {
+        let order = Digest::new([9; 32]);
+        let state = damaged::<Account>(Table::Accounts, 0, |account| {
+            account.status = AccountStatus::Frozen { order };
+        });
+        assert!(matches!(check(&state)[..], [Violation::FreezeMissing { .. }]));
+        let state = damaged::<UnitRange>(Table::Units, 1, |range| {
+            range.place.status = UnitStatus::Frozen { order };
+        });
+        assert!(check(&state).iter().any(|v| matches!(v, Violation::FreezeMissing { .. })));
+    }
+
+    #[test]
+    fn reductions_without_project_are_found() {
+        let mut state = sound_state();
+        let code = "A210008".parse().unwrap();
+        let instrument = Instrument::Ccer(code, Vintage::new(2021).unwrap());
+        let update = {
+            let mut overlay = Overlay::new(&state);
+            let holder = AccountId::new(Role::KeyEmittingEntity, 1).unwrap();
+            let place = UnitPlace { holder, status: UnitStatus::Free };
+            let issue =
+                |overlay: &mut Overlay<'_>| overlay.issue_units(instrument, Tonnes::new(1), place);
+            overlay.with_tables(Table::ALL, issue).unwrap();
+            state.prepare(overlay.into_writes()).unwrap()
+        };
+        state.apply(update).unwrap();
+        assert_eq!(check(&state), vec![Violation::ProjectMissing { instrument }]);
     }
 
     #[test]

@@ -144,3 +144,102 @@ pub(crate) fn representatives_suffice(
     let count = representatives.len();
     keys.len() == count && count <= REPRESENTATIVES_PER_ACCOUNT_MAX && initiators >= 1 && enough
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::allowances::transfer::Transfer;
+    use super::super::enforcement::freeze::Freeze;
+    use super::super::testing::{
+        Market, account, cea, digest, entity, first, genesis, key, quantity,
+    };
+    use super::*;
+    use crate::types::{Right, Thresholds};
+
+    fn transfer() -> Transfer {
+        Transfer { to: entity(2), units: quantity(cea(1920), 1) }
+    }
+
+    /// A market where entity 1 holds units and needs so many people to transfer.
+    fn market(transfer: u8) -> Market {
+        let mut genesis = genesis();
+        let of_entity = genesis.accounts.iter_mut().find(|a| a.role == Role::KeyEmittingEntity);
+        of_entity.unwrap().thresholds = Thresholds { transfer, ..Thresholds::uniform(1) };
+        let mut market = Market::of(&genesis);
+        market.issue(entity(1), 1920, 10);
+        market
+    }
+
+    #[test]
+    fn an_account_must_exist() {
+        let mut market = market(1);
+        assert_eq!(market.refusal(entity(99), transfer()), "ACCOUNT_UNKNOWN");
+    }
+
+    #[test]
+    fn the_role_must_be_one_that_the_rule_names() {
+        let mut market = market(1);
+        for role in [Role::Auditor, Role::Ministry, Role::Registry, Role::Exchange] {
+            assert_eq!(market.refusal(first(role), transfer()), "ROLE_NOT_ALLOWED");
+        }
+    }
+
+    #[test]
+    fn a_frozen_account_signs_nothing() {
+        let mut market = market(1);
+        let order = Freeze { account: entity(1), units: None, order: digest(1) };
+        market.accept(first(Role::Registry), order);
+        assert_eq!(market.refusal(entity(1), transfer()), "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn every_signer_must_represent_the_account_with_a_right_to_act() {
+        let mut market = market(1);
+        for people in [&[5][..], &[1, 5], &[9], &[1, 9]] {
+            let code = market.refusal_by(entity(1), people, transfer());
+            assert_eq!(code, "SIGNER_NOT_REPRESENTATIVE", "{people:?}");
+        }
+    }
+
+    #[test]
+    fn enough_people_must_sign_and_one_of_them_may_initiate() {
+        for (needed, people, enough) in [
+            (1, &[1][..], true),
+            (1, &[3], true),
+            (1, &[4], false),
+            (2, &[1], false),
+            (2, &[1, 2], true),
+            (2, &[3, 4], true),
+            (2, &[1, 3], true),
+            (3, &[1, 3, 4], true),
+            (3, &[1, 4], false),
+        ] {
+            let mut market = market(needed);
+            let answer = market.send_by(entity(1), people, transfer());
+            let code = answer.as_ref().err().and_then(|reject| reject.code());
+            assert_eq!(answer.is_ok(), enough, "{needed} {people:?}");
+            assert!(enough || code.unwrap().name == "SIGNATURES_INSUFFICIENT");
+        }
+    }
+
+    #[test]
+    fn people_who_may_only_initiate_count_as_one() {
+        let id = account(Role::Trader, 1);
+        let mut market = Market::new();
+        let people: Vec<Representative> = [Right::Initiate, Right::Initiate, Right::Approve]
+            .into_iter()
+            .zip(1u8..)
+            .map(|(right, person)| Representative { key: key(id, person), right })
+            .collect();
+        assert!(!representatives_suffice(&people, &Thresholds::uniform(3)));
+        assert!(representatives_suffice(&people, &Thresholds::uniform(2)));
+        let order = super::super::accounts::set_representatives::SetRepresentatives {
+            account: id,
+            representatives: people,
+            thresholds: Thresholds::uniform(2),
+            material: digest(1),
+        };
+        market.accept(id, order);
+        let code = market.refusal_by(id, &[1, 2], transfer());
+        assert_eq!(code, "SIGNATURES_INSUFFICIENT");
+    }
+}

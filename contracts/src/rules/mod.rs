@@ -15,6 +15,8 @@ mod authorize;
 mod reject;
 mod rule;
 mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use authorize::*;
 pub use reject::*;

@@ -120,3 +120,99 @@ fn holds_anything(account: &Account) -> bool {
     let units = account.totals.keys().any(|(_, status)| status.is_held());
     units || !account.funds.free.is_zero() || !account.funds.locked.is_zero()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::accounts::open_account::{NewAccount, OpenAccount};
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::enforcement::freeze::Freeze;
+    use crate::rules::governance::propose::Propose;
+    use crate::rules::testing::{Market, account, cea, digest, entity, first, people, quantity};
+    use crate::types::{ProvinceCode, Thresholds};
+
+    fn close(account: AccountId) -> CloseAccount {
+        CloseAccount { account, document: digest(1) }
+    }
+
+    #[test]
+    fn a_closed_account_does_nothing_and_its_code_is_free_again() {
+        let mut market = Market::new();
+        let registry = first(Role::Registry);
+        let new = |number| OpenAccount {
+            accounts: vec![NewAccount {
+                role: Role::Trader,
+                name: "a company".to_owned(),
+                credit_code: "91350100M000100Y43".to_owned().try_into().unwrap(),
+                province: ProvinceCode::new(42).unwrap(),
+                representatives: people(account(Role::Trader, number)),
+                thresholds: Thresholds::uniform(1),
+                material: digest(2),
+            }],
+        };
+        market.accept(registry, new(2));
+        let trader = account(Role::Trader, 2);
+        assert_eq!(market.refusal(registry, new(3)), "HOLDER_HAS_ACCOUNT");
+        assert_eq!(
+            market.accept(registry, close(trader)),
+            AccountClosed { account: trader }.into()
+        );
+        market.accept(registry, new(3));
+        let transfer = Transfer { to: entity(2), units: quantity(cea(1920), 1) };
+        assert_eq!(market.refusal(trader, transfer), "ACCOUNT_NOT_OPEN");
+        assert_eq!(market.refusal(registry, close(trader)), "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn a_frozen_account_is_not_closed() {
+        let mut market = Market::new();
+        let freeze = Freeze { account: entity(1), units: None, order: digest(1) };
+        market.accept(first(Role::Registry), freeze);
+        let code = market.refusal(first(Role::Registry), close(entity(1)));
+        assert_eq!(code, "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn only_the_registry_that_opens_an_account_closes_it() {
+        let mut market = Market::new();
+        for account in [first(Role::ProjectOwner), first(Role::Ministry), first(Role::Registry)] {
+            let code = market.refusal(first(Role::Registry), close(account));
+            assert_eq!(code, "ACCOUNT_OF_OTHERS");
+        }
+    }
+
+    #[test]
+    fn units_and_money_stand_against_closing() {
+        let mut market = Market::new();
+        market.issue(entity(1), 1920, 1);
+        market.deposit(entity(2), 1);
+        for account in [entity(1), entity(2)] {
+            let code = market.refusal(first(Role::Registry), close(account));
+            assert_eq!(code, "ACCOUNT_NOT_EMPTY");
+        }
+    }
+
+    #[test]
+    fn an_unmet_obligation_stands_against_closing() {
+        let mut market = Market::new();
+        market.oblige(entity(1), 1);
+        let code = market.refusal(first(Role::Registry), close(entity(1)));
+        assert_eq!(code, "OBLIGATION_OPEN");
+        market.oblige(entity(1), 0);
+        market.accept(first(Role::Registry), close(entity(1)));
+    }
+
+    #[test]
+    fn waiting_tasks_stand_against_closing() {
+        let mut genesis = crate::rules::testing::genesis();
+        let of_entity = genesis.accounts.iter_mut().find(|a| a.role == Role::KeyEmittingEntity);
+        of_entity.unwrap().thresholds = Thresholds::uniform(2);
+        let mut market = Market::of(&genesis);
+        let transfer = Transfer { to: entity(2), units: quantity(cea(1920), 1) };
+        let valid_until = market.next_time().saturating_add_millis(60_000);
+        let order = Propose { order: Box::new(transfer.into()), valid_until };
+        market.send_by(entity(1), &[1], order).unwrap();
+        let code = market.refusal(first(Role::Registry), close(entity(1)));
+        assert_eq!(code, "TASKS_WAITING");
+    }
+}

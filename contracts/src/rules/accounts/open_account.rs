@@ -188,3 +188,100 @@ fn new_account(line: &NewAccount) -> Account {
         totals: BTreeMap::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{Market, account, digest, first, people};
+
+    fn code(body: &str) -> CreditCode {
+        let check = CreditCode::check_character(body.as_bytes()).unwrap();
+        CreditCode::try_from(format!("{body}{}", char::from(check))).unwrap()
+    }
+
+    fn line(role: Role, number: u64) -> NewAccount {
+        NewAccount {
+            role,
+            name: format!("company {number}"),
+            credit_code: code(&format!("9135{number:013}")),
+            province: ProvinceCode::new(42).unwrap(),
+            representatives: people(account(role, number)),
+            thresholds: Thresholds::uniform(2),
+            material: digest(number),
+        }
+    }
+
+    fn open(accounts: Vec<NewAccount>) -> OpenAccount {
+        OpenAccount { accounts }
+    }
+
+    #[test]
+    fn accounts_are_opened_with_the_next_numbers() {
+        let mut market = Market::new();
+        let (entity, trader) = (Role::KeyEmittingEntity, Role::Trader);
+        let order = open(vec![line(entity, 11), line(trader, 12), line(entity, 13)]);
+        let event = market.accept(first(Role::Registry), order);
+        let accounts = vec![account(entity, 4), account(trader, 2), account(entity, 5)];
+        assert_eq!(event, AccountsOpened { accounts }.into());
+        assert_eq!(market.account(account(entity, 5)).name, "company 13");
+    }
+
+    #[test]
+    fn an_order_has_some_lines_and_not_too_many() {
+        let mut market = Market::new();
+        assert_eq!(market.refusal(first(Role::Registry), open(vec![])), "LINES_COUNT");
+        let most = u64::try_from(OPEN_ACCOUNT_LINES_MAX).unwrap();
+        let mut few = |count: u64| {
+            let lines = (1..=count).map(|number| {
+                let mut line = line(Role::Trader, number);
+                line.representatives.truncate(2);
+                line
+            });
+            market.send(first(Role::Registry), open(lines.collect())).is_ok()
+        };
+        assert!(few(most));
+        assert!(!few(most + 1));
+    }
+
+    #[test]
+    fn a_name_is_printable() {
+        let mut market = Market::new();
+        let wrong = NewAccount { name: "a\tb".to_owned(), ..line(Role::Trader, 1) };
+        assert_eq!(market.refusal(first(Role::Registry), open(vec![wrong])), "TEXT_INVALID");
+    }
+
+    #[test]
+    fn representatives_must_be_able_to_act() {
+        let mut market = Market::new();
+        let mut wrong = line(Role::Trader, 1);
+        wrong.representatives.truncate(1);
+        let code = market.refusal(first(Role::Registry), open(vec![wrong]));
+        assert_eq!(code, "REPRESENTATIVES_INSUFFICIENT");
+    }
+
+    #[test]
+    fn each_registry_opens_its_own_accounts() {
+        let mut market = Market::new();
+        for (registry, role) in [
+            (Role::Registry, Role::ProjectOwner),
+            (Role::Registry, Role::Ministry),
+            (Role::CcerRegistry, Role::KeyEmittingEntity),
+        ] {
+            let code = market.refusal(first(registry), open(vec![line(role, 1)]));
+            assert_eq!(code, "ROLE_NOT_OPENED_HERE");
+        }
+        market.accept(first(Role::CcerRegistry), open(vec![line(Role::ProjectOwner, 1)]));
+    }
+
+    #[test]
+    fn a_credit_code_has_one_account_per_registry() {
+        let mut market = Market::new();
+        market.accept(first(Role::Registry), open(vec![line(Role::Trader, 1)]));
+        let again = NewAccount { name: "other".to_owned(), ..line(Role::Trader, 1) };
+        let code = market.refusal(first(Role::Registry), open(vec![again]));
+        assert_eq!(code, "HOLDER_HAS_ACCOUNT");
+        let twice = open(vec![line(Role::Trader, 2), line(Role::KeyEmittingEntity, 2)]);
+        assert_eq!(market.refusal(first(Role::Registry), twice), "HOLDER_HAS_ACCOUNT");
+        market.accept(first(Role::CcerRegistry), open(vec![line(Role::ProjectOwner, 1)]));
+    }
+}

@@ -2,16 +2,19 @@
 //!
 //! # Purpose
 //! People come and go, keys are rotated or lost. A holder changes its own representatives; where
-//! its keys are lost, the registry that keeps the account does it on checked material
-//! (Registration rules (Trial), changes of account facts).
+//! its keys are lost, the registry that opened the account does it on checked material
+//! (Registration rules (Trial), changes of account facts). For the institutions themselves that is
+//! the ministry, which supervises them; nobody does it for the ministry. Tasks that wait are
+//! judged by the new representatives.
 //!
 //! # Who signs
-//! The holder itself, or the registration institution that keeps the account; two people at
-//! least. A holder with a single representative must turn to its registry.
+//! The holder itself, or the institution that answers for the account; two people at least. A
+//! holder with a single representative must turn to its registry.
 //!
 //! # Checks in order
 //! 1. The representatives can act: different keys, one who may initiate, enough for the thresholds.
-//! 2. The account exists and is not closed; it is the acting one, or kept by the institution.
+//! 2. The account exists and is not closed.
+//! 3. It is the acting one, or the institution answers for it.
 //!
 //! # Writes
 //! Accounts.
@@ -21,11 +24,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::genesis::registry_of;
+use crate::rules::accounts::open_account::opened_by;
 use crate::rules::{
     Abort, Authority, Reject, RejectCode, Rule, TxContext, common, representatives_suffice,
 };
-use crate::state::{Account, AccountStatus, Overlay, Table, keys};
+use crate::state::{Account, Overlay, Table, keys};
 use crate::types::{
     AccountId, Digest, OperationClass, PublicKey, Representative, Right, Role, Thresholds,
 };
@@ -67,6 +70,22 @@ crate::reject_codes! { REJECTS:
         hint_zh "须由持有人或其注册登记机构办理。";
 }
 
+/// Whether an institution answers for accounts of a role: a registry for those that it opens, the
+/// ministry for the institutions.
+pub const fn answers_for(institution: Role, role: Role) -> bool {
+    match institution {
+        Role::Ministry => matches!(
+            role,
+            Role::Registry
+                | Role::Exchange
+                | Role::CcerRegistry
+                | Role::CcerExchange
+                | Role::Settlement
+        ),
+        _ => opened_by(institution, role),
+    }
+}
+
 impl Rule for SetRepresentatives {
     type Event = RepresentativesSet;
     const NAME: &'static str = "set_representatives";
@@ -83,14 +102,9 @@ impl Rule for SetRepresentatives {
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
-        let account = common::account(state, self.account)?;
-        if account.status == AccountStatus::Closed {
-            return Err(common::ACCOUNT_NOT_OPEN.reject(vec![self.account.into()]).into());
-        }
-        let role = tx.account.role();
-        let keeper = matches!(role, Role::Registry | Role::CcerRegistry)
-            && registry_of(role) == registry_of(self.account.role());
-        if tx.account != self.account && !keeper {
+        let account = common::living_account(state, self.account)?;
+        let own = tx.account == self.account;
+        if !own && !answers_for(tx.account.role(), self.account.role()) {
             return Err(ACCOUNT_OF_OTHERS.reject(vec![self.account.into()]).into());
         }
 
@@ -114,5 +128,93 @@ impl Rule for SetRepresentatives {
             thresholds: Thresholds::uniform(2),
             material: Digest::new([6; 32]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::testing::{
+        MINISTRY, Market, cea, digest, entity, first, key, people, quantity,
+    };
+
+    fn order(account: AccountId) -> SetRepresentatives {
+        let representatives = people(account).into_iter().skip(1).collect();
+        let thresholds = Thresholds::uniform(2);
+        SetRepresentatives { account, representatives, thresholds, material: digest(1) }
+    }
+
+    #[test]
+    fn a_holder_replaces_its_representatives() {
+        let mut market = Market::new();
+        let event = market.accept(entity(1), order(entity(1)));
+        let (before, after) = (5, 4);
+        assert_eq!(event, RepresentativesSet { account: entity(1), before, after }.into());
+        market.issue(entity(1), 1920, 1);
+        let transfer = Transfer { to: entity(2), units: quantity(cea(1920), 1) };
+        let code = market.refusal_by(entity(1), &[1, 2], transfer.clone());
+        assert_eq!(code, "SIGNER_NOT_REPRESENTATIVE");
+        assert_eq!(market.refusal_by(entity(1), &[2], transfer.clone()), "SIGNATURES_INSUFFICIENT");
+        market.send_by(entity(1), &[2, 4], transfer).unwrap();
+    }
+
+    #[test]
+    fn the_registry_replaces_them_where_keys_are_lost() {
+        let mut market = Market::new();
+        market.accept(first(Role::Registry), order(entity(1)));
+        assert_eq!(market.account(entity(1)).right_of(&key(entity(1), 1)), None);
+        market.accept(first(Role::CcerRegistry), order(first(Role::ProjectOwner)));
+    }
+
+    #[test]
+    fn the_ministry_answers_for_institutions_and_nobody_for_the_ministry() {
+        let mut market = Market::new();
+        market.accept(first(MINISTRY), order(first(Role::Exchange)));
+        let code = market.refusal(first(Role::Registry), order(first(MINISTRY)));
+        assert_eq!(code, "ACCOUNT_OF_OTHERS");
+        market.accept(first(MINISTRY), order(first(MINISTRY)));
+    }
+
+    #[test]
+    fn representatives_must_be_able_to_act() {
+        let mut market = Market::new();
+        let few = SetRepresentatives { thresholds: Thresholds::uniform(5), ..order(entity(1)) };
+        assert_eq!(market.refusal(entity(1), few), "REPRESENTATIVES_CANNOT_ACT");
+        let mut twice = order(entity(1));
+        twice.representatives.push(twice.representatives[0]);
+        assert_eq!(market.refusal(entity(1), twice), "REPRESENTATIVES_CANNOT_ACT");
+    }
+
+    #[test]
+    fn the_account_must_exist_and_not_be_closed() {
+        use crate::rules::accounts::close_account::CloseAccount;
+        let mut market = Market::new();
+        let code = market.refusal(first(Role::Registry), order(entity(99)));
+        assert_eq!(code, "ACCOUNT_UNKNOWN");
+        let close = CloseAccount { account: entity(3), document: digest(1) };
+        market.accept(first(Role::Registry), close);
+        let code = market.refusal(first(Role::Registry), order(entity(3)));
+        assert_eq!(code, "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn the_account_of_another_is_not_changed() {
+        let mut market = Market::new();
+        for (signer, account) in [
+            (entity(2), entity(1)),
+            (first(Role::CcerRegistry), entity(1)),
+            (first(Role::Registry), first(Role::Exchange)),
+            (first(MINISTRY), entity(1)),
+        ] {
+            assert_eq!(market.refusal(signer, order(account)), "ACCOUNT_OF_OTHERS");
+        }
+    }
+
+    #[test]
+    fn one_person_does_not_replace_representatives() {
+        let mut market = Market::new();
+        let code = market.refusal_by(entity(1), &[1], order(entity(1)));
+        assert_eq!(code, "SIGNATURES_INSUFFICIENT");
     }
 }

@@ -97,3 +97,54 @@ impl Rule for Cancel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{Market, ccer, cea, digest, entity, first, quantity, range};
+    use crate::state::StatusKind;
+    use crate::types::Role;
+
+    fn cancel(units: Selection) -> Cancel {
+        Cancel { units, reason: CancelReason::Event, statement: Some(digest(1)) }
+    }
+
+    #[test]
+    fn cancelled_units_stay_on_record_and_never_move_again() {
+        let mut market = Market::new();
+        market.issue(entity(1), 1920, 100);
+        let event = market.accept(entity(1), cancel(quantity(cea(1920), 40)));
+        let ranges = vec![range(cea(1920), 1, 40)];
+        let (reason, statement) = (CancelReason::Event, Some(digest(1)));
+        assert_eq!(event, Cancelled { ranges: ranges.clone(), reason, statement }.into());
+        assert_eq!(market.total(entity(1), cea(1920), StatusKind::Cancelled), 40);
+        assert_eq!(market.free(entity(1), cea(1920)), 60);
+        let again = cancel(Selection::Ranges(ranges));
+        assert_eq!(market.refusal(entity(1), again), "RANGE_NOT_HELD");
+    }
+
+    #[test]
+    fn reductions_are_cancelled_too_and_frozen_units_are_not() {
+        use crate::rules::enforcement::freeze::Freeze;
+        let mut market = Market::new();
+        market.reduce("2017-03-01", 2016, 10);
+        let owner = first(Role::ProjectOwner);
+        market.accept(owner, cancel(quantity(ccer(2016), 4)));
+        let units = Some(quantity(ccer(2016), 6));
+        let freeze = Freeze { account: owner, units, order: digest(2) };
+        market.accept(first(Role::CcerRegistry), freeze);
+        let code = market.refusal(owner, cancel(quantity(ccer(2016), 1)));
+        assert_eq!(code, "HOLDING_INSUFFICIENT");
+    }
+
+    #[test]
+    fn what_is_not_held_is_not_cancelled() {
+        let mut market = Market::new();
+        let code = market.refusal(entity(1), cancel(quantity(cea(1920), 0)));
+        assert_eq!(code, "QUANTITY_ZERO");
+        let code = market.refusal(entity(1), cancel(quantity(cea(1920), 1)));
+        assert_eq!(code, "HOLDING_INSUFFICIENT");
+        let code = market.refusal(first(Role::Registry), cancel(quantity(cea(1920), 1)));
+        assert_eq!(code, "ROLE_NOT_ALLOWED");
+    }
+}

@@ -124,3 +124,86 @@ impl Rule for Issue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{Market, cea, digest, entity, first, range, year};
+
+    fn issue(vintage: u16, lines: &[(AccountId, u64)]) -> Issue {
+        let line = |(account, tonnes): &(AccountId, u64)| IssueLine {
+            account: *account,
+            tonnes: Tonnes::new(*tonnes),
+        };
+        let lines = lines.iter().map(line).collect();
+        Issue { vintage: year(vintage), lines, document: digest(1) }
+    }
+
+    #[test]
+    fn issued_serials_follow_each_other() {
+        let mut market = Market::new();
+        let registry = first(Role::Registry);
+        market.accept(registry, issue(1920, &[(entity(1), 100)]));
+        let order = issue(1920, &[(entity(2), 50), (first(Role::Government), 1)]);
+        let event = market.accept(registry, order);
+        let ranges = vec![range(cea(1920), 101, 150), range(cea(1920), 151, 151)];
+        assert_eq!(event, Issued { ranges }.into());
+        assert_eq!(market.free(entity(2), cea(1920)), 50);
+    }
+
+    #[test]
+    fn an_order_has_lines_of_at_least_a_tonne() {
+        let mut market = Market::new();
+        let registry = first(Role::Registry);
+        assert_eq!(market.refusal(registry, issue(1920, &[])), "LINES_COUNT");
+        let many = vec![(entity(1), 1); ISSUE_LINES_MAX + 1];
+        assert_eq!(market.refusal(registry, issue(1920, &many)), "LINES_COUNT");
+        assert_eq!(market.refusal(registry, issue(1920, &[(entity(1), 0)])), "QUANTITY_ZERO");
+    }
+
+    #[test]
+    fn a_vintage_without_cap_is_not_issued() {
+        let mut market = Market::new();
+        let code = market.refusal(first(Role::Registry), issue(2022, &[(entity(1), 1)]));
+        assert_eq!(code, "PARAMETER_UNSET");
+    }
+
+    #[test]
+    fn the_cap_of_the_vintage_is_not_exceeded() {
+        let mut market = Market::new();
+        let registry = first(Role::Registry);
+        market.accept(registry, issue(1920, &[(entity(1), 999_999)]));
+        let order = issue(1920, &[(entity(1), 1), (entity(2), 1)]);
+        assert_eq!(market.refusal(registry, order), "ISSUE_CAP_EXCEEDED");
+        market.accept(registry, issue(1920, &[(entity(1), 1)]));
+        let huge = issue(2021, &[(entity(1), u64::MAX), (entity(2), u64::MAX)]);
+        assert_eq!(market.refusal(registry, huge), "AMOUNT_TOO_LARGE");
+    }
+
+    #[test]
+    fn receivers_exist_and_may_be_allocated_to() {
+        let mut market = Market::new();
+        let registry = first(Role::Registry);
+        let order = issue(1920, &[(entity(1), 1), (entity(99), 1)]);
+        assert_eq!(market.refusal(registry, order), "ACCOUNT_UNKNOWN");
+        let order = issue(1920, &[(first(Role::Trader), 1)]);
+        assert_eq!(market.refusal(registry, order), "ROLE_HOLDS_NO_ALLOWANCES");
+    }
+
+    #[test]
+    fn nobody_but_the_registry_issues_and_never_one_person_alone() {
+        let mut market = Market::new();
+        let order = issue(1920, &[(entity(1), 1)]);
+        assert_eq!(market.refusal(first(Role::Ministry), order.clone()), "ROLE_NOT_ALLOWED");
+        let code = market.refusal_by(first(Role::Registry), &[1], order);
+        assert_eq!(code, "SIGNATURES_INSUFFICIENT");
+    }
+
+    #[test]
+    fn the_largest_order_fits_into_a_transaction() {
+        let mut market = Market::new();
+        let lines = vec![(entity(1), 1); ISSUE_LINES_MAX];
+        market.accept(first(Role::Registry), issue(1920, &lines));
+        assert_eq!(market.free(entity(1), cea(1920)), 1_000);
+    }
+}

@@ -84,3 +84,99 @@ impl Rule for Transfer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{Market, ccer, cea, digest, entity, first, quantity, range};
+
+    fn to(to: AccountId, units: Selection) -> Transfer {
+        Transfer { to, units }
+    }
+
+    fn market() -> Market {
+        let mut market = Market::new();
+        market.issue(entity(1), 1920, 100);
+        market
+    }
+
+    #[test]
+    fn a_quantity_takes_the_lowest_serials() {
+        let mut market = market();
+        let event = market.accept(entity(1), to(entity(2), quantity(cea(1920), 30)));
+        let ranges = vec![range(cea(1920), 1, 30)];
+        assert_eq!(event, Transferred { to: entity(2), ranges }.into());
+        assert_eq!(market.free(entity(1), cea(1920)), 70);
+        assert_eq!(market.free(entity(2), cea(1920)), 30);
+    }
+
+    #[test]
+    fn named_ranges_move_and_come_back_into_one_record() {
+        let mut market = market();
+        let (left, right) = (range(cea(1920), 11, 20), range(cea(1920), 41, 50));
+        market.accept(entity(1), to(entity(2), Selection::Ranges(vec![right, left])));
+        assert_eq!(market.free(entity(2), cea(1920)), 20);
+        market.accept(entity(2), to(entity(1), quantity(cea(1920), 20)));
+        let (stored, _) = market.view().range_at(&cea(1920), 15).unwrap().unwrap();
+        assert_eq!(stored, range(cea(1920), 1, 100));
+    }
+
+    #[test]
+    fn selections_without_meaning_are_refused() {
+        let mut market = market();
+        let refusal = |market: &mut Market, units| market.refusal(entity(1), to(entity(2), units));
+        assert_eq!(refusal(&mut market, quantity(cea(1920), 0)), "QUANTITY_ZERO");
+        assert_eq!(refusal(&mut market, Selection::Ranges(vec![])), "QUANTITY_ZERO");
+        let overlap = vec![range(cea(1920), 1, 10), range(cea(1920), 10, 20)];
+        assert_eq!(refusal(&mut market, Selection::Ranges(overlap)), "RANGES_OVERLAP");
+        let many = (1..=257).map(|n| range(cea(1920), n, n)).collect();
+        assert_eq!(refusal(&mut market, Selection::Ranges(many)), "RANGES_TOO_MANY");
+        let own = to(entity(1), quantity(cea(1920), 1));
+        assert_eq!(market.refusal(entity(1), own), "SAME_ACCOUNT");
+    }
+
+    #[test]
+    fn receivers_may_hold_what_they_receive() {
+        let mut market = market();
+        market.reduce("2017-03-01", 2016, 10);
+        let owner = first(Role::ProjectOwner);
+        let one = |instrument| quantity(instrument, 1);
+        assert_eq!(market.refusal(entity(1), to(owner, one(cea(1920)))), "INSTRUMENT_NOT_HELD");
+        for role in [Role::Registry, Role::Exchange, Role::Province, Role::Auditor] {
+            let code = market.refusal(entity(1), to(first(role), one(cea(1920))));
+            assert_eq!(code, "INSTRUMENT_NOT_HELD");
+            let code = market.refusal(owner, to(first(role), one(ccer(2016))));
+            assert_eq!(code, "INSTRUMENT_NOT_HELD");
+        }
+        for role in [Role::KeyEmittingEntity, Role::Trader, Role::Government] {
+            market.accept(owner, to(first(role), one(ccer(2016))));
+        }
+        market.accept(entity(1), to(first(Role::Trader), one(cea(1920))));
+        market.accept(entity(1), to(owner, one(ccer(2016))));
+    }
+
+    #[test]
+    fn the_receiver_exists_and_is_open() {
+        use crate::rules::enforcement::freeze::Freeze;
+        let mut market = market();
+        let one = quantity(cea(1920), 1);
+        assert_eq!(market.refusal(entity(1), to(entity(99), one.clone())), "ACCOUNT_UNKNOWN");
+        let freeze = Freeze { account: entity(2), units: None, order: digest(1) };
+        market.accept(first(Role::Registry), freeze);
+        assert_eq!(market.refusal(entity(1), to(entity(2), one)), "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn only_units_held_free_move() {
+        let mut market = market();
+        market.issue(entity(2), 1920, 1);
+        let order = to(entity(2), quantity(cea(1920), 101));
+        assert_eq!(market.refusal(entity(1), order), "HOLDING_INSUFFICIENT");
+        let order = to(entity(2), quantity(cea(2021), 1));
+        assert_eq!(market.refusal(entity(1), order), "HOLDING_INSUFFICIENT");
+        for (first, last) in [(100, 101), (101, 101), (500, 600)] {
+            let units = Selection::Ranges(vec![range(cea(1920), first, last)]);
+            assert_eq!(market.refusal(entity(1), to(entity(3), units)), "RANGE_NOT_HELD");
+        }
+    }
+}

@@ -168,3 +168,111 @@ impl Offset {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::compliance::surrender::Surrender;
+    use crate::rules::testing::{Market, ccer, cea, day, entity, first, quantity, range, year};
+    use crate::state::StatusKind;
+
+    fn offset(tonnes: u64) -> Offset {
+        Offset { year: year(1920), units: quantity(ccer(2016), tonnes) }
+    }
+
+    /// Entity 1 owes so much of 2019-2020 and holds 1,000 reductions of a project of that day.
+    fn market(due: u64, registered: &str) -> Market {
+        let mut market = Market::new();
+        market.oblige(entity(1), due);
+        market.reduce(registered, 2016, 1_000);
+        let order = Transfer { to: entity(1), units: quantity(ccer(2016), 1_000) };
+        market.accept(first(Role::ProjectOwner), order);
+        market
+    }
+
+    #[test]
+    fn reductions_meet_part_of_an_obligation() {
+        let mut market = market(10_019, "2017-03-13");
+        let event = market.accept(entity(1), offset(500));
+        let expected = OffsetRecorded {
+            year: year(1920),
+            ranges: vec![range(ccer(2016), 1, 500)],
+            outstanding: Tonnes::new(9_519),
+            completed_on: None,
+        };
+        assert_eq!(event, expected.into());
+        assert_eq!(market.total(entity(1), ccer(2016), StatusKind::Offset), 500);
+        market.issue(entity(1), 1920, 9_519);
+        let units = quantity(cea(1920), 9_519);
+        market.accept(entity(1), Surrender { year: year(1920), units });
+        assert_eq!(market.obligation(entity(1), 1920).completed_on, Some(day("2021-07-16")));
+    }
+
+    #[test]
+    fn only_reductions_offset_and_something_of_them() {
+        let mut market = market(10_000, "2017-03-13");
+        assert_eq!(market.refusal(entity(1), offset(0)), "QUANTITY_ZERO");
+        let order = Offset { units: quantity(cea(1920), 1), ..offset(1) };
+        assert_eq!(market.refusal(entity(1), order), "INSTRUMENT_NOT_ALLOWED");
+    }
+
+    #[test]
+    fn without_verified_emissions_nothing_is_offset() {
+        let mut market = market(10_000, "2017-03-13");
+        let order = Offset { year: year(2021), ..offset(1) };
+        assert_eq!(market.refusal(entity(1), order), "OBLIGATION_UNKNOWN");
+    }
+
+    #[test]
+    fn projects_registered_outside_the_window_of_the_year_are_refused() {
+        let mut market = market(10_000, "2017-03-14");
+        assert_eq!(market.refusal(entity(1), offset(1)), "REGISTRATION_NOT_ELIGIBLE");
+    }
+
+    #[test]
+    fn a_year_whose_window_or_cap_is_not_set_waits() {
+        for name in [ParameterName::OffsetRegisteredFrom, ParameterName::OffsetCap] {
+            let mut genesis = crate::rules::testing::genesis();
+            genesis.parameters.retain(|parameter| parameter.name != name);
+            let mut market = Market::of(&genesis);
+            market.oblige(entity(1), 10_000);
+            market.reduce("2017-03-13", 2016, 10);
+            let order = Transfer { to: entity(1), units: quantity(ccer(2016), 10) };
+            market.accept(first(Role::ProjectOwner), order);
+            assert_eq!(market.refusal(entity(1), offset(1)), "PARAMETER_UNSET");
+        }
+    }
+
+    #[test]
+    fn only_units_held_free_offset() {
+        let mut market = market(10_000_000, "2017-03-13");
+        assert_eq!(market.refusal(entity(1), offset(1_001)), "HOLDING_INSUFFICIENT");
+        let order = Offset { units: quantity(ccer(2015), 1), ..offset(1) };
+        assert_eq!(market.refusal(entity(1), order), "HOLDING_INSUFFICIENT");
+    }
+
+    #[test]
+    fn the_cap_is_five_per_cent_rounded_down() {
+        for (due, cap) in [(10_000, 500), (10_019, 500), (99, 4)] {
+            let mut market = market(due, "2017-03-13");
+            assert_eq!(market.refusal(entity(1), offset(cap + 1)), "OFFSET_CAP_EXCEEDED");
+            market.accept(entity(1), offset(cap - 1));
+            assert_eq!(market.refusal(entity(1), offset(2)), "OFFSET_CAP_EXCEEDED");
+            market.accept(entity(1), offset(1));
+        }
+        assert_eq!(share_of(Tonnes::new(u64::MAX), 10_000), Ok(Tonnes::new(u64::MAX)));
+        assert_eq!(share_of(Tonnes::new(u64::MAX), 10_001), Err(ArithmeticError));
+        assert_eq!(share_of(Tonnes::new(1), -1), Err(ArithmeticError));
+    }
+
+    #[test]
+    fn more_than_owed_is_not_offset() {
+        let mut market = market(100, "2017-03-13");
+        market.issue(entity(1), 1920, 97);
+        let units = quantity(cea(1920), 97);
+        market.accept(entity(1), Surrender { year: year(1920), units });
+        assert_eq!(market.refusal(entity(1), offset(4)), "OBLIGATION_EXCEEDED");
+        market.accept(entity(1), offset(3));
+    }
+}

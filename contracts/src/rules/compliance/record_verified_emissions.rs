@@ -233,3 +233,127 @@ impl RecordVerifiedEmissions {
         Ok(obligation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::compliance::{offset::Offset, surrender::Surrender};
+    use crate::rules::testing::{Market, ccer, cea, day, digest, entity, first, quantity, year};
+
+    fn record(of: u16, lines: &[(AccountId, u64, u64)]) -> RecordVerifiedEmissions {
+        let line = |(account, verified, due): &(AccountId, u64, u64)| EmissionLine {
+            account: *account,
+            verified: Tonnes::new(*verified),
+            due: Tonnes::new(*due),
+        };
+        let lines = lines.iter().map(line).collect();
+        RecordVerifiedEmissions { year: year(of), lines, report: digest(1) }
+    }
+
+    fn hubei() -> AccountId {
+        first(Role::Province)
+    }
+
+    #[test]
+    fn obligations_are_recorded_and_corrected() {
+        let mut market = Market::new();
+        let order = record(1920, &[(entity(1), 100, 90), (entity(2), 10, 10)]);
+        market.accept(hubei(), order);
+        let obligation = market.obligation(entity(1), 1920);
+        assert_eq!((obligation.verified, obligation.due), (Tonnes::new(100), Tonnes::new(90)));
+        assert_eq!(obligation.completed_on, None);
+        let event = market.accept(hubei(), record(1920, &[(entity(1), 95, 95)]));
+        let sum = Tonnes::new(95);
+        let expected = VerifiedEmissionsRecorded {
+            year: year(1920),
+            recorded: 0,
+            corrected: 1,
+            verified: sum,
+            due: sum,
+        };
+        assert_eq!(event, expected.into());
+    }
+
+    #[test]
+    fn an_order_has_lines_each_entity_once_due_within_verified() {
+        let mut market = Market::new();
+        assert_eq!(market.refusal(hubei(), record(1920, &[])), "LINES_COUNT");
+        let many: Vec<_> = (1..=2_001).map(|number| (entity(number), 1, 1)).collect();
+        assert_eq!(market.refusal(hubei(), record(1920, &many)), "LINES_COUNT");
+        let twice = record(1920, &[(entity(1), 1, 1), (entity(1), 1, 1)]);
+        assert_eq!(market.refusal(hubei(), twice), "ENTITY_TWICE");
+        let above = record(1920, &[(entity(1), 1, 2)]);
+        assert_eq!(market.refusal(hubei(), above), "DUE_ABOVE_VERIFIED");
+    }
+
+    #[test]
+    fn the_largest_order_fits_into_a_transaction() {
+        let mut market = Market::new();
+        let most: Vec<_> = (4..=2_003).map(|number| (entity(number), 1, 1)).collect();
+        assert_eq!(market.refusal(hubei(), record(1920, &most)), "ACCOUNT_UNKNOWN");
+    }
+
+    #[test]
+    fn a_year_must_be_over() {
+        let mut market = Market::new();
+        let order = record(2021, &[(entity(1), 1, 1)]);
+        assert_eq!(market.refusal(hubei(), order.clone()), "YEAR_NOT_OVER");
+        market.advance("2021-12-31");
+        assert_eq!(market.refusal(hubei(), order.clone()), "YEAR_NOT_OVER");
+        market.advance("2022-01-01");
+        market.accept(hubei(), order);
+    }
+
+    #[test]
+    fn only_entities_of_the_province_are_recorded() {
+        let mut market = Market::new();
+        let trader = record(1920, &[(first(Role::Trader), 1, 1)]);
+        assert_eq!(market.refusal(hubei(), trader), "NOT_AN_ENTITY");
+        let unknown = record(1920, &[(entity(99), 1, 1)]);
+        assert_eq!(market.refusal(hubei(), unknown), "ACCOUNT_UNKNOWN");
+        let guangdong = record(1920, &[(entity(1), 1, 1), (entity(3), 1, 1)]);
+        assert_eq!(market.refusal(hubei(), guangdong), "PROVINCE_OUT_OF_SCOPE");
+        let other = crate::rules::testing::account(Role::Province, 2);
+        market.accept(other, record(1920, &[(entity(3), 1, 1)]));
+    }
+
+    #[test]
+    fn a_correction_stays_above_what_was_surrendered_and_offset() {
+        let mut market = Market::new();
+        market.oblige(entity(1), 1_000);
+        market.issue(entity(1), 1920, 1_000);
+        market.accept(entity(1), Surrender { year: year(1920), units: quantity(cea(1920), 600) });
+        let below = record(1920, &[(entity(1), 1_000, 599)]);
+        assert_eq!(market.refusal(hubei(), below), "CORRECTION_BELOW_MET");
+        market.accept(hubei(), record(1920, &[(entity(1), 1_000, 600)]));
+        assert_eq!(market.obligation(entity(1), 1920).completed_on, Some(day("2021-07-16")));
+        market.accept(hubei(), record(1920, &[(entity(1), 1_000, 601)]));
+        assert_eq!(market.obligation(entity(1), 1920).completed_on, None);
+    }
+
+    #[test]
+    fn a_correction_downwards_keeps_the_offset_within_the_cap() {
+        let mut market = Market::new();
+        market.oblige(entity(1), 1_000);
+        market.reduce("2017-03-01", 2016, 50);
+        let units = quantity(ccer(2016), 50);
+        let owner = first(Role::ProjectOwner);
+        market.accept(
+            owner,
+            crate::rules::allowances::transfer::Transfer { to: entity(1), units: units.clone() },
+        );
+        market.accept(entity(1), Offset { year: year(1920), units });
+        let lower = record(1920, &[(entity(1), 999, 999)]);
+        assert_eq!(market.refusal(hubei(), lower), "CORRECTION_BELOW_OFFSET");
+        market.accept(hubei(), record(1920, &[(entity(1), 1_001, 1_001)]));
+        market.accept(hubei(), record(1920, &[(entity(1), 1_001, 1_000)]));
+    }
+
+    #[test]
+    fn nobody_else_records_and_never_one_person_alone() {
+        let mut market = Market::new();
+        let order = record(1920, &[(entity(1), 1, 1)]);
+        assert_eq!(market.refusal(entity(1), order.clone()), "ROLE_NOT_ALLOWED");
+        assert_eq!(market.refusal_by(hubei(), &[1], order), "SIGNATURES_INSUFFICIENT");
+    }
+}

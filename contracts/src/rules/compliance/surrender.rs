@@ -131,3 +131,135 @@ impl Surrender {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{
+        MINISTRY, Market, ccer, cea, day, entity, first, quantity, range, year,
+    };
+    use crate::state::StatusKind;
+
+    fn surrender(units: Selection) -> Surrender {
+        Surrender { year: year(1920), units }
+    }
+
+    /// Entity 1 owes 1,000 t of 2019-2020 and holds 2,000 t.
+    fn market() -> Market {
+        let mut market = Market::new();
+        market.oblige(entity(1), 1_000);
+        market.issue(entity(1), 1920, 2_000);
+        market
+    }
+
+    #[test]
+    fn an_obligation_is_met_in_parts() {
+        let mut market = market();
+        let event = market.accept(entity(1), surrender(quantity(cea(1920), 999)));
+        let expected = Surrendered {
+            year: year(1920),
+            ranges: vec![range(cea(1920), 1, 999)],
+            outstanding: Tonnes::new(1),
+            completed_on: None,
+        };
+        assert_eq!(event, expected.into());
+        market.advance("2021-12-31");
+        let units = Selection::Ranges(vec![range(cea(1920), 2_000, 2_000)]);
+        market.accept(entity(1), surrender(units));
+        let obligation = market.obligation(entity(1), 1920);
+        assert_eq!(obligation.surrendered, Tonnes::new(1_000));
+        assert_eq!(obligation.completed_on, Some(day("2021-12-31")));
+        assert_eq!(market.total(entity(1), cea(1920), StatusKind::Surrendered), 1_000);
+    }
+
+    #[test]
+    fn only_allowances_are_surrendered_and_something_of_them() {
+        let mut market = market();
+        let code = market.refusal(entity(1), surrender(quantity(cea(1920), 0)));
+        assert_eq!(code, "QUANTITY_ZERO");
+        let code = market.refusal(entity(1), surrender(quantity(ccer(2016), 1)));
+        assert_eq!(code, "INSTRUMENT_NOT_ALLOWED");
+    }
+
+    #[test]
+    fn without_verified_emissions_nothing_is_surrendered() {
+        let mut market = market();
+        market.issue(entity(2), 1920, 1);
+        let code = market.refusal(entity(2), surrender(quantity(cea(1920), 1)));
+        assert_eq!(code, "OBLIGATION_UNKNOWN");
+        let other = Surrender { year: year(2021), units: quantity(cea(1920), 1) };
+        assert_eq!(market.refusal(entity(1), other), "OBLIGATION_UNKNOWN");
+    }
+
+    #[test]
+    fn vintages_outside_those_of_the_year_are_refused() {
+        let mut market = market();
+        market.issue(entity(1), 2021, 10);
+        let code = market.refusal(entity(1), surrender(quantity(cea(2021), 1)));
+        assert_eq!(code, "VINTAGE_NOT_USABLE");
+        let mixed = vec![range(cea(1920), 1, 1), range(cea(2021), 1, 1)];
+        let code = market.refusal(entity(1), surrender(Selection::Ranges(mixed)));
+        assert_eq!(code, "VINTAGE_NOT_USABLE");
+    }
+
+    #[test]
+    fn a_year_whose_vintages_are_not_set_waits() {
+        let mut market = market();
+        market.issue(entity(1), 2021, 10);
+        market.advance("2022-06-30");
+        let due = Tonnes::new(5);
+        let account = entity(1);
+        let order = crate::rules::compliance::record_verified_emissions::RecordVerifiedEmissions {
+            year: year(2021),
+            lines: vec![crate::rules::compliance::record_verified_emissions::EmissionLine {
+                account,
+                verified: due,
+                due,
+            }],
+            report: crate::rules::testing::digest(1),
+        };
+        market.accept(first(Role::Province), order);
+        let order = Surrender { year: year(2021), units: quantity(cea(2021), 5) };
+        assert_eq!(market.refusal(entity(1), order.clone()), "PARAMETER_UNSET");
+        for name in [ParameterName::SurrenderVintageMin, ParameterName::SurrenderVintageMax] {
+            let set = crate::rules::governance::set_parameter::SetParameter {
+                name,
+                year: Some(year(2021)),
+                valid_from: day("2022-06-30"),
+                value: 2021,
+                article: "a plan".to_owned(),
+            };
+            market.accept(first(MINISTRY), set);
+        }
+        let old = Surrender { year: year(2021), units: quantity(cea(1920), 1) };
+        assert_eq!(market.refusal(entity(1), old), "VINTAGE_NOT_USABLE");
+        market.accept(entity(1), order);
+    }
+
+    #[test]
+    fn only_units_held_free_are_surrendered() {
+        let mut market = market();
+        market.oblige(entity(1), 5_000);
+        let code = market.refusal(entity(1), surrender(quantity(cea(1920), 2_001)));
+        assert_eq!(code, "HOLDING_INSUFFICIENT");
+        let units = Selection::Ranges(vec![range(cea(1920), 2_000, 2_001)]);
+        assert_eq!(market.refusal(entity(1), surrender(units)), "RANGE_NOT_HELD");
+    }
+
+    #[test]
+    fn more_than_owed_is_refused() {
+        let mut market = market();
+        let code = market.refusal(entity(1), surrender(quantity(cea(1920), 1_001)));
+        assert_eq!(code, "OBLIGATION_EXCEEDED");
+        market.accept(entity(1), surrender(quantity(cea(1920), 1_000)));
+        let code = market.refusal(entity(1), surrender(quantity(cea(1920), 1)));
+        assert_eq!(code, "OBLIGATION_EXCEEDED");
+    }
+
+    #[test]
+    fn nobody_surrenders_for_another() {
+        let mut market = market();
+        let order = surrender(quantity(cea(1920), 1));
+        assert_eq!(market.refusal(first(Role::Registry), order), "ROLE_NOT_ALLOWED");
+    }
+}

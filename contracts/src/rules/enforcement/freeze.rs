@@ -143,3 +143,108 @@ impl Rule for Freeze {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::testing::{Market, ccer, cea, digest, entity, first, quantity, range};
+    use crate::state::StatusKind;
+
+    fn freeze(account: AccountId, units: Option<Selection>) -> Freeze {
+        Freeze { account, units, order: digest(1) }
+    }
+
+    fn market() -> Market {
+        let mut market = Market::new();
+        market.issue(entity(1), 1920, 100);
+        market
+    }
+
+    fn registry() -> AccountId {
+        first(Role::Registry)
+    }
+
+    #[test]
+    fn frozen_units_stay_and_the_rest_moves() {
+        let mut market = market();
+        let units = Some(Selection::Ranges(vec![range(cea(1920), 41, 60)]));
+        let event = market.accept(registry(), freeze(entity(1), units));
+        let ranges = vec![range(cea(1920), 41, 60)];
+        assert_eq!(event, Frozen { account: entity(1), ranges, order: digest(1) }.into());
+        assert_eq!(market.total(entity(1), cea(1920), StatusKind::Frozen), 20);
+        let all = Transfer { to: entity(2), units: quantity(cea(1920), 81) };
+        assert_eq!(market.refusal(entity(1), all), "HOLDING_INSUFFICIENT");
+        let event =
+            market.accept(entity(1), Transfer { to: entity(2), units: quantity(cea(1920), 80) });
+        let crate::rules::Event::Transfer(moved) = event else { panic!("{event:?}") };
+        assert_eq!(moved.ranges, [range(cea(1920), 1, 40), range(cea(1920), 61, 100)]);
+    }
+
+    #[test]
+    fn nothing_leaves_a_frozen_account() {
+        let mut market = market();
+        market.accept(registry(), freeze(entity(1), None));
+        let order = Transfer { to: entity(2), units: quantity(cea(1920), 1) };
+        assert_eq!(market.refusal(entity(1), order), "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn a_selection_names_something() {
+        let mut market = market();
+        let order = freeze(entity(1), Some(quantity(cea(1920), 0)));
+        assert_eq!(market.refusal(registry(), order), "QUANTITY_ZERO");
+    }
+
+    #[test]
+    fn an_order_is_executed_once() {
+        let mut market = market();
+        market.accept(registry(), freeze(entity(1), Some(quantity(cea(1920), 1))));
+        let code = market.refusal(registry(), freeze(entity(1), None));
+        assert_eq!(code, "ORDER_EXECUTED");
+    }
+
+    #[test]
+    fn the_account_exists_and_is_open() {
+        let mut market = market();
+        assert_eq!(market.refusal(registry(), freeze(entity(99), None)), "ACCOUNT_UNKNOWN");
+        market.accept(registry(), freeze(entity(1), None));
+        let order = Freeze { order: digest(2), ..freeze(entity(1), None) };
+        assert_eq!(market.refusal(registry(), order), "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn each_registry_freezes_what_it_keeps_and_never_an_institution() {
+        let mut market = market();
+        market.reduce("2017-03-01", 2016, 10);
+        let owner = first(Role::ProjectOwner);
+        let (reductions, allowances) = (quantity(ccer(2016), 1), quantity(cea(1920), 1));
+        for (institution, account, units) in [
+            (Role::Registry, owner, None),
+            (Role::CcerRegistry, entity(1), None),
+            (Role::CcerRegistry, entity(1), Some(allowances)),
+            (Role::Registry, owner, Some(reductions.clone())),
+            (Role::Registry, first(Role::Ministry), None),
+            (Role::Registry, first(Role::Exchange), None),
+        ] {
+            let code = market.refusal(first(institution), freeze(account, units));
+            assert_eq!(code, "OTHER_REGISTRY");
+        }
+        market.accept(first(Role::CcerRegistry), freeze(owner, Some(reductions)));
+    }
+
+    #[test]
+    fn only_free_units_are_frozen() {
+        let mut market = market();
+        let order = freeze(entity(1), Some(quantity(cea(1920), 101)));
+        assert_eq!(market.refusal(registry(), order), "HOLDING_INSUFFICIENT");
+    }
+
+    #[test]
+    fn nobody_else_freezes_and_never_one_person_alone() {
+        let mut market = market();
+        let order = freeze(entity(1), None);
+        assert_eq!(market.refusal(first(Role::Ministry), order.clone()), "ROLE_NOT_ALLOWED");
+        assert_eq!(market.refusal_by(registry(), &[1], order), "SIGNATURES_INSUFFICIENT");
+    }
+}

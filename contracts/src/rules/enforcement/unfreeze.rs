@@ -102,3 +102,62 @@ impl Rule for Unfreeze {
         Self { order: Digest::new([4; 32]), lifted_by: Digest::new([5; 32]) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::enforcement::freeze::Freeze as FreezeOrder;
+    use crate::rules::testing::{Market, cea, digest, entity, first, quantity, range};
+
+    fn unfreeze() -> Unfreeze {
+        Unfreeze { order: digest(1), lifted_by: digest(2) }
+    }
+
+    fn market(frozen: Option<u64>) -> Market {
+        let mut market = Market::new();
+        market.issue(entity(1), 1920, 100);
+        let units = frozen.map(|tonnes| quantity(cea(1920), tonnes));
+        let order = FreezeOrder { account: entity(1), units, order: digest(1) };
+        market.accept(first(Role::Registry), order);
+        market
+    }
+
+    #[test]
+    fn freed_units_move_again() {
+        let mut market = market(Some(60));
+        let event = market.accept(first(Role::Registry), unfreeze());
+        let expected = Unfrozen {
+            account: entity(1),
+            ranges: vec![range(cea(1920), 1, 60)],
+            order: digest(1),
+            lifted_by: digest(2),
+        };
+        assert_eq!(event, expected.into());
+        assert_eq!(market.free(entity(1), cea(1920)), 100);
+    }
+
+    #[test]
+    fn a_freed_account_acts_again() {
+        let mut market = market(None);
+        market.accept(first(Role::Registry), unfreeze());
+        let order = Transfer { to: entity(2), units: quantity(cea(1920), 1) };
+        market.accept(entity(1), order);
+    }
+
+    #[test]
+    fn only_the_institution_that_froze_lifts() {
+        let mut market = market(None);
+        let code = market.refusal(first(Role::CcerRegistry), unfreeze());
+        assert_eq!(code, "FREEZE_UNKNOWN");
+        let other = Unfreeze { order: digest(9), ..unfreeze() };
+        assert_eq!(market.refusal(first(Role::Registry), other), "FREEZE_UNKNOWN");
+    }
+
+    #[test]
+    fn a_freeze_is_lifted_once() {
+        let mut market = market(Some(1));
+        market.accept(first(Role::Registry), unfreeze());
+        assert_eq!(market.refusal(first(Role::Registry), unfreeze()), "FREEZE_LIFTED");
+    }
+}

@@ -86,3 +86,41 @@ impl Rule for AdvanceBusinessDate {
         Self { date: BusinessDate::from_ymd(2021, 7, 16).expect("a day") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genesis::ClockRule;
+    use crate::rules::testing::{Market, day, first, genesis};
+
+    fn to(text: &str) -> AdvanceBusinessDate {
+        AdvanceBusinessDate { date: day(text) }
+    }
+
+    #[test]
+    fn the_business_date_moves_forward() {
+        let mut market = Market::new();
+        let event = market.accept(first(Role::Registry), to("2021-12-31"));
+        let expected = BusinessDateAdvanced { from: day("2021-07-16"), to: day("2021-12-31") };
+        assert_eq!(event, expected.into());
+        assert_eq!(market.view().ledger().unwrap().business_date, day("2021-12-31"));
+    }
+
+    #[test]
+    fn the_business_date_neither_stays_nor_goes_back() {
+        let mut market = Market::new();
+        for date in ["2021-07-16", "2021-07-15"] {
+            assert_eq!(market.refusal(first(Role::Registry), to(date)), "DATE_NOT_LATER");
+        }
+    }
+
+    #[test]
+    fn a_network_that_keeps_the_civil_date_refuses_another_day() {
+        let mut genesis = genesis();
+        genesis.clock = ClockRule::CivilDate;
+        genesis.business_date = day("2021-07-15");
+        let mut market = Market::of(&genesis);
+        assert_eq!(market.refusal(first(Role::Registry), to("2021-07-17")), "DATE_NOT_CIVIL");
+        market.accept(first(Role::Registry), to("2021-07-16"));
+    }
+}

@@ -126,3 +126,135 @@ impl Rule for Approve {
         Self { task: TaskId::new([9; 32]) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Payload;
+    use crate::rules::accounts::set_representatives::SetRepresentatives;
+    use crate::rules::allowances::issue::{Issue, IssueLine};
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::governance::propose::Propose;
+    use crate::rules::testing::{Market, cea, digest, entity, first, people, quantity, year};
+    use crate::types::{Role, Thresholds, Tonnes};
+
+    /// A market where every class of operations of entity 1 needs so many people.
+    fn market(needed: u8) -> Market {
+        let mut genesis = crate::rules::testing::genesis();
+        let of_entity = genesis.accounts.iter_mut().find(|a| a.role == Role::KeyEmittingEntity);
+        of_entity.unwrap().thresholds = Thresholds::uniform(needed);
+        let mut market = Market::of(&genesis);
+        market.issue(entity(1), 1920, 100);
+        market
+    }
+
+    fn propose(market: &mut Market, account: AccountId, order: impl Into<Payload>) -> Approve {
+        let valid_until = market.next_time().saturating_add_millis(100_000);
+        let order = Propose { order: Box::new(order.into()), valid_until };
+        let event = market.send_by(account, &[3], order).unwrap();
+        let Event::Propose(proposed) = event else { panic!("{event:?}") };
+        Approve { task: proposed.task }
+    }
+
+    fn transfer(tonnes: u64) -> Transfer {
+        Transfer { to: entity(2), units: quantity(cea(1920), tonnes) }
+    }
+
+    #[test]
+    fn the_last_approval_carries_the_order_out() {
+        let mut market = market(3);
+        let approve = propose(&mut market, entity(1), transfer(10));
+        let event = market.send_by(entity(1), &[1], approve).unwrap();
+        let Event::Approve(first) = event else { panic!("{event:?}") };
+        assert_eq!((first.people, first.needed, first.completed), (2, 3, None));
+        assert_eq!(market.free(entity(2), cea(1920)), 0);
+        let event = market.send_by(entity(1), &[4], approve).unwrap();
+        let Event::Approve(last) = event else { panic!("{event:?}") };
+        assert!(matches!(last.completed.as_deref(), Some(Event::Transfer(_))), "{last:?}");
+        assert_eq!(market.free(entity(2), cea(1920)), 10);
+        assert_eq!(market.refusal_by(entity(1), &[2], approve), "TASK_UNKNOWN");
+    }
+
+    #[test]
+    fn two_approvers_may_sign_together() {
+        let mut market = market(3);
+        let approve = propose(&mut market, entity(1), transfer(10));
+        market.send_by(entity(1), &[2, 4], approve).unwrap();
+        assert_eq!(market.free(entity(2), cea(1920)), 10);
+    }
+
+    #[test]
+    fn the_smallest_number_of_people_of_a_rule_counts_too() {
+        let mut market = Market::new();
+        let lines = vec![IssueLine { account: entity(1), tonnes: Tonnes::new(5) }];
+        let order = Issue { vintage: year(1920), lines, document: digest(1) };
+        let approve = propose(&mut market, first(Role::Registry), order);
+        market.send_by(first(Role::Registry), &[4], approve).unwrap();
+        assert_eq!(market.free(entity(1), cea(1920)), 5);
+    }
+
+    #[test]
+    fn a_task_belongs_to_its_account() {
+        let mut market = market(2);
+        let approve = propose(&mut market, entity(1), transfer(10));
+        assert_eq!(market.refusal_by(entity(2), &[1], approve), "TASK_UNKNOWN");
+    }
+
+    #[test]
+    fn an_expired_task_is_not_completed() {
+        let mut market = market(2);
+        let approve = propose(&mut market, entity(1), transfer(10));
+        for _ in 0..102 {
+            market.block(vec![]);
+        }
+        assert_eq!(market.refusal_by(entity(1), &[1], approve), "TASK_EXPIRED");
+    }
+
+    #[test]
+    fn nobody_signs_a_task_twice() {
+        let mut market = market(3);
+        let approve = propose(&mut market, entity(1), transfer(10));
+        market.send_by(entity(1), &[1], approve).unwrap();
+        assert_eq!(market.refusal_by(entity(1), &[1], approve), "TASK_SIGNED_BEFORE");
+        assert_eq!(market.refusal_by(entity(1), &[2, 1], approve), "TASK_SIGNED_BEFORE");
+    }
+
+    #[test]
+    fn an_initiator_approves_nothing_even_if_it_may_approve() {
+        let mut market = market(2);
+        let valid_until = market.next_time().saturating_add_millis(100_000);
+        let order = Propose { order: Box::new(transfer(10).into()), valid_until };
+        let event = market.send_by(entity(1), &[1], order).unwrap();
+        let Event::Propose(proposed) = event else { panic!("{event:?}") };
+        let approve = Approve { task: proposed.task };
+        assert_eq!(market.refusal_by(entity(1), &[1], approve), "TASK_SIGNED_BEFORE");
+        assert_eq!(market.refusal_by(entity(1), &[3], approve), "SIGNER_NOT_REPRESENTATIVE");
+        market.send_by(entity(1), &[4], approve).unwrap();
+    }
+
+    #[test]
+    fn a_signature_of_someone_who_lost_the_right_no_longer_counts() {
+        let mut market = market(2);
+        let approve = propose(&mut market, entity(1), transfer(10));
+        let representatives = people(entity(1)).into_iter().take(2).collect();
+        let order = SetRepresentatives {
+            account: entity(1),
+            representatives,
+            thresholds: Thresholds::uniform(2),
+            material: digest(1),
+        };
+        market.accept(entity(1), order);
+        let code = market.refusal_by(entity(1), &[1], approve);
+        assert_eq!(code, "SIGNER_NOT_REPRESENTATIVE");
+    }
+
+    #[test]
+    fn a_refusal_of_the_order_refuses_the_approval_and_the_task_waits_on() {
+        let mut market = market(2);
+        let approve = propose(&mut market, entity(1), transfer(101));
+        assert_eq!(market.refusal_by(entity(1), &[1], approve), "HOLDING_INSUFFICIENT");
+        market.issue(entity(1), 1920, 1);
+        market.send_by(entity(1), &[1], approve).unwrap();
+        assert_eq!(market.free(entity(2), cea(1920)), 101);
+    }
+}

@@ -154,3 +154,116 @@ impl Rule for Propose {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::governance::{approve::Approve, reject::Reject as RejectTask};
+    use crate::rules::testing::{Market, cea, entity, first, quantity};
+    use crate::types::{OperationClass, Role, Thresholds};
+
+    fn transfer() -> Transfer {
+        Transfer { to: entity(2), units: quantity(cea(1920), 10) }
+    }
+
+    fn propose(market: &Market, order: impl Into<Payload>) -> Propose {
+        let valid_until = market.next_time().saturating_add_millis(1_000_000);
+        Propose { order: Box::new(order.into()), valid_until }
+    }
+
+    /// A market whose entity 1 needs two people to transfer and three to surrender.
+    fn market() -> Market {
+        let mut genesis = crate::rules::testing::genesis();
+        let of_entity = genesis.accounts.iter_mut().find(|a| a.role == Role::KeyEmittingEntity);
+        let uniform = Thresholds::uniform(1);
+        of_entity.unwrap().thresholds = Thresholds { transfer: 2, compliance: 3, ..uniform };
+        Market::of(&genesis)
+    }
+
+    #[test]
+    fn an_initiator_proposes_what_needs_two_people() {
+        let mut market = market();
+        let order = propose(&market, transfer());
+        let event = market.send_by(entity(1), &[3], order).unwrap();
+        let rules::Event::Propose(proposed) = event else { panic!("{event:?}") };
+        assert_eq!((proposed.verb.as_str(), proposed.people, proposed.needed), ("transfer", 1, 2));
+        let key = keys::task(entity(1), &proposed.task);
+        let task: Task = market.view().get(&key).unwrap().unwrap();
+        assert_eq!(task.initiators, [crate::rules::testing::key(entity(1), 3)]);
+    }
+
+    #[test]
+    fn steps_in_collecting_signatures_are_not_proposed() {
+        let mut market = market();
+        let inner = propose(&market, transfer());
+        let task = crate::types::TaskId::new([1; 32]);
+        let reason = "no".to_owned();
+        for order in [inner.into(), Approve { task }.into(), RejectTask { task, reason }.into()] {
+            let order: Payload = order;
+            let order = propose(&market, order);
+            assert_eq!(market.refusal_by(entity(1), &[1], order), "TASK_NESTED");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_task_lies_ahead_and_within_thirty_days() {
+        let mut market = market();
+        for millis in [0, TASK_LIFE_MILLIS_MAX + 1] {
+            let valid_until = market.next_time().saturating_add_millis(millis);
+            let order = Propose { valid_until, ..propose(&market, transfer()) };
+            assert_eq!(market.refusal_by(entity(1), &[1], order), "TASK_LIFE");
+        }
+    }
+
+    #[test]
+    fn the_shape_of_the_order_is_checked_when_it_is_proposed() {
+        let mut market = market();
+        let order = Transfer { to: entity(1), ..transfer() };
+        let order = propose(&market, order);
+        assert_eq!(market.refusal_by(entity(1), &[1], order), "SAME_ACCOUNT");
+    }
+
+    #[test]
+    fn the_role_is_checked_when_the_order_is_proposed() {
+        let mut market = market();
+        let order = propose(&market, transfer());
+        assert_eq!(market.refusal_by(first(Role::Registry), &[1], order), "ROLE_NOT_ALLOWED");
+    }
+
+    #[test]
+    fn what_enough_people_signed_is_not_proposed() {
+        let mut market = market();
+        let order = propose(&market, transfer());
+        assert_eq!(market.refusal_by(entity(1), &[1, 2], order.clone()), "TASK_NOT_NEEDED");
+        assert_eq!(market.refusal_by(entity(3), &[1], order), "TASK_NOT_NEEDED");
+    }
+
+    #[test]
+    fn only_who_may_initiate_proposes() {
+        let mut market = market();
+        let order = propose(&market, transfer());
+        assert_eq!(market.refusal_by(entity(1), &[4], order.clone()), "SIGNATURES_INSUFFICIENT");
+        let code = market.refusal_by(entity(1), &[5], order);
+        assert_eq!(code, "SIGNER_NOT_REPRESENTATIVE");
+    }
+
+    #[test]
+    fn an_account_has_a_limited_number_of_tasks_and_expired_ones_make_room() {
+        let mut market = market();
+        let soon = market.next_time().saturating_add_millis(100_000);
+        for _ in 0..TASKS_PER_ACCOUNT_MAX {
+            let order = Propose { valid_until: soon, ..propose(&market, transfer()) };
+            market.send_by(entity(1), &[1], order).unwrap();
+        }
+        let order = propose(&market, transfer());
+        assert_eq!(market.refusal_by(entity(1), &[1], order.clone()), "TASKS_TOO_MANY");
+        while market.next_time() <= soon {
+            market.block(vec![]);
+        }
+        market.send_by(entity(1), &[1], order).unwrap();
+        let tasks = market.view().scan::<Task>(&keys::tasks_of(entity(1))).count();
+        assert_eq!(tasks, 1);
+        assert_eq!(market.account(entity(1)).thresholds.of(OperationClass::Transfer), 2);
+    }
+}

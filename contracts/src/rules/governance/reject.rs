@@ -74,3 +74,68 @@ impl Rule for Reject {
         Self { task: TaskId::new([9; 32]), reason: "wrong receiver".to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Event;
+    use crate::rules::allowances::transfer::Transfer;
+    use crate::rules::governance::{approve::Approve, propose::Propose};
+    use crate::rules::testing::{Market, cea, entity, quantity};
+    use crate::types::{Role, Thresholds};
+
+    fn market_with_task() -> (Market, TaskId) {
+        let mut genesis = crate::rules::testing::genesis();
+        let of_entity = genesis.accounts.iter_mut().find(|a| a.role == Role::KeyEmittingEntity);
+        of_entity.unwrap().thresholds = Thresholds::uniform(2);
+        let mut market = Market::of(&genesis);
+        let valid_until = market.next_time().saturating_add_millis(1_000);
+        let order = Transfer { to: entity(2), units: quantity(cea(1920), 10) };
+        let order = Propose { order: Box::new(order.into()), valid_until };
+        let event = market.send_by(entity(1), &[3], order).unwrap();
+        let Event::Propose(proposed) = event else { panic!("{event:?}") };
+        (market, proposed.task)
+    }
+
+    fn reject(task: TaskId) -> Reject {
+        Reject { task, reason: "wrong receiver".to_owned() }
+    }
+
+    #[test]
+    fn a_rejected_task_is_gone() {
+        let (mut market, task) = market_with_task();
+        let event = market.send_by(entity(1), &[4], reject(task)).unwrap();
+        let reason = "wrong receiver".to_owned();
+        assert_eq!(event, Rejected { task, verb: "transfer".to_owned(), reason }.into());
+        assert_eq!(market.refusal_by(entity(1), &[4], Approve { task }), "TASK_UNKNOWN");
+    }
+
+    #[test]
+    fn the_initiator_withdraws_and_an_expired_task_can_be_ended() {
+        let (mut market, task) = market_with_task();
+        for _ in 0..3 {
+            market.block(vec![]);
+        }
+        market.send_by(entity(1), &[3], reject(task)).unwrap();
+    }
+
+    #[test]
+    fn a_reason_is_short_and_printable() {
+        let (mut market, task) = market_with_task();
+        let order = Reject { task, reason: String::new() };
+        assert_eq!(market.refusal_by(entity(1), &[4], order), "TEXT_INVALID");
+    }
+
+    #[test]
+    fn a_task_of_another_account_is_unknown() {
+        let (mut market, task) = market_with_task();
+        assert_eq!(market.refusal_by(entity(2), &[1], reject(task)), "TASK_UNKNOWN");
+    }
+
+    #[test]
+    fn who_only_reads_rejects_nothing() {
+        let (mut market, task) = market_with_task();
+        let code = market.refusal_by(entity(1), &[5], reject(task));
+        assert_eq!(code, "SIGNER_NOT_REPRESENTATIVE");
+    }
+}

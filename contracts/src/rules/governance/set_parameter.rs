@@ -11,6 +11,8 @@
 //! 1. The article is a short printable text; the value is within the parameter's limits.
 //! 2. The role may set this parameter.
 //! 3. The first day of validity is not before the business date.
+//! 4. No version of that very day is in force already: it may have been used. A version that is
+//!    still to come may be replaced.
 //!
 //! # Writes
 //! Parameters.
@@ -73,6 +75,11 @@ crate::reject_codes! { REJECTS:
         zh "生效日 {date} 早于当前业务日期 {today}。"
         hint "Name the business date or a later day."
         hint_zh "生效日须为当前业务日期或以后。";
+    2104 PARAMETER_IN_FORCE "Rules are not changed for days that passed" [parameter, date]
+        en "A value of {parameter} is in force since {date}, today."
+        zh "参数 {parameter} 自今日 {date} 起的取值已生效。"
+        hint "Let the new value hold from tomorrow or a later day."
+        hint_zh "请将新取值设为自次日或更晚日期起生效。";
 }
 
 impl Rule for SetParameter {
@@ -106,6 +113,11 @@ impl Rule for SetParameter {
             let facts = vec![self.valid_from.into(), today.into()];
             return Err(PARAMETER_IN_THE_PAST.reject(facts).into());
         }
+        let key = parameter_key(self.name, self.year, self.valid_from);
+        if self.valid_from == today && state.contains(&key) {
+            let facts = vec![self.name.name().into(), today.into()];
+            return Err(PARAMETER_IN_FORCE.reject(facts).into());
+        }
         let before = state.parameter(self.name, self.year, self.valid_from)?;
 
         let version = ParameterVersion {
@@ -113,7 +125,7 @@ impl Rule for SetParameter {
             article: self.article.clone(),
             set_by: Some(tx.account),
         };
-        state.put(parameter_key(self.name, self.year, self.valid_from), &version)?;
+        state.put(key, &version)?;
 
         Ok(ParameterSet {
             name: self.name,
@@ -132,5 +144,88 @@ impl Rule for SetParameter {
             value: 9_000_000_000,
             article: "Allocation plan 2019-2020".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Event;
+    use crate::rules::testing::{MINISTRY, Market, day, first, year};
+
+    fn cap(value: i64, from: &str) -> SetParameter {
+        SetParameter {
+            name: ParameterName::OffsetCap,
+            year: Some(year(2024)),
+            valid_from: day(from),
+            value,
+            article: "a plan".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_parameter_holds_from_its_first_day() {
+        let mut market = Market::new();
+        let event = market.accept(first(MINISTRY), cap(400, "2021-07-17"));
+        let Event::SetParameter(set) = event else { panic!("{event:?}") };
+        assert_eq!((set.before, set.value), (Some(500), 400));
+        market.accept(first(MINISTRY), cap(300, "2021-07-17"));
+        let value = |market: &Market, on| {
+            let (name, of) = (ParameterName::OffsetCap, Some(year(2024)));
+            market.view().parameter(name, of, day(on)).unwrap().unwrap().value
+        };
+        assert_eq!(value(&market, "2021-07-16"), 500);
+        assert_eq!(value(&market, "2021-07-17"), 300);
+    }
+
+    #[test]
+    fn the_article_is_a_short_printable_text() {
+        let mut market = Market::new();
+        for article in [String::new(), "x".repeat(ARTICLE_BYTES_MAX + 1), "a\nb".to_owned()] {
+            let order = SetParameter { article, ..cap(1, "2021-07-17") };
+            assert_eq!(market.refusal(first(MINISTRY), order), "TEXT_INVALID");
+        }
+    }
+
+    #[test]
+    fn a_value_outside_the_limits_is_refused() {
+        let mut market = Market::new();
+        for value in [-1, 10_001, i64::MAX] {
+            let order = cap(value, "2021-07-17");
+            assert_eq!(market.refusal(first(MINISTRY), order), "PARAMETER_OUT_OF_LIMITS");
+        }
+        market.accept(first(MINISTRY), cap(10_000, "2021-07-17"));
+    }
+
+    #[test]
+    fn only_the_authority_of_the_parameter_sets_it() {
+        let mut market = Market::new();
+        let registry = first(Role::Registry);
+        let code = market.refusal(registry, cap(1, "2021-07-17"));
+        assert_eq!(code, "PARAMETER_OTHER_AUTHORITY");
+        let code = market.refusal(first(Role::Exchange), cap(1, "2021-07-17"));
+        assert_eq!(code, "ROLE_NOT_ALLOWED");
+    }
+
+    #[test]
+    fn the_past_is_not_changed() {
+        let mut market = Market::new();
+        let code = market.refusal(first(MINISTRY), cap(1, "2021-07-15"));
+        assert_eq!(code, "PARAMETER_IN_THE_PAST");
+    }
+
+    #[test]
+    fn a_version_in_force_is_not_replaced() {
+        let mut market = Market::new();
+        market.accept(first(MINISTRY), cap(1, "2021-07-16"));
+        let code = market.refusal(first(MINISTRY), cap(2, "2021-07-16"));
+        assert_eq!(code, "PARAMETER_IN_FORCE");
+    }
+
+    #[test]
+    fn one_person_cannot_set_a_parameter() {
+        let mut market = Market::new();
+        let code = market.refusal_by(first(MINISTRY), &[1], cap(1, "2021-07-17"));
+        assert_eq!(code, "SIGNATURES_INSUFFICIENT");
     }
 }

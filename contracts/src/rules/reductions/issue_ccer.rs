@@ -120,3 +120,83 @@ impl Rule for IssueCcer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{Market, ccer, digest, first, range, year};
+
+    fn issue(lines: &[(u16, u64)]) -> IssueCcer {
+        let line = |(vintage, tonnes): &(u16, u64)| IssueCcerLine {
+            project: "A210008".parse().unwrap(),
+            vintage: year(*vintage),
+            tonnes: Tonnes::new(*tonnes),
+        };
+        IssueCcer { lines: lines.iter().map(line).collect(), document: digest(1) }
+    }
+
+    fn market() -> Market {
+        let mut market = Market::new();
+        market.reduce("2017-03-13", 2016, 10);
+        market
+    }
+
+    fn registry() -> crate::types::AccountId {
+        first(Role::CcerRegistry)
+    }
+
+    #[test]
+    fn reductions_go_to_the_owner_by_project_and_year() {
+        let mut market = market();
+        let event = market.accept(registry(), issue(&[(2016, 5), (2020, 66_365), (2021, 7)]));
+        let ranges =
+            vec![range(ccer(2016), 11, 15), range(ccer(2020), 1, 66_365), range(ccer(2021), 1, 7)];
+        assert_eq!(event, CcerIssued { ranges }.into());
+        assert_eq!(market.free(first(Role::ProjectOwner), ccer(2016)), 15);
+    }
+
+    #[test]
+    fn an_order_has_lines_of_at_least_a_tonne() {
+        let mut market = market();
+        assert_eq!(market.refusal(registry(), issue(&[])), "LINES_COUNT");
+        assert_eq!(market.refusal(registry(), issue(&[(2016, 1); 1_001])), "LINES_COUNT");
+        market.accept(registry(), issue(&[(2016, 1); 1_000]));
+        assert_eq!(market.refusal(registry(), issue(&[(2016, 0)])), "QUANTITY_ZERO");
+    }
+
+    #[test]
+    fn the_project_is_registered() {
+        let mut market = Market::new();
+        assert_eq!(market.refusal(registry(), issue(&[(2016, 1)])), "PROJECT_UNKNOWN");
+    }
+
+    #[test]
+    fn reductions_belong_to_a_year_that_has_begun() {
+        let mut market = market();
+        for vintage in [1920, 2022] {
+            let code = market.refusal(registry(), issue(&[(vintage, 1)]));
+            assert_eq!(code, "VINTAGE_NOT_REDUCED");
+        }
+    }
+
+    #[test]
+    fn the_account_of_the_owner_is_open() {
+        let mut market = market();
+        let owner = first(Role::ProjectOwner);
+        let freeze = crate::rules::enforcement::freeze::Freeze {
+            account: owner,
+            units: None,
+            order: digest(1),
+        };
+        market.accept(registry(), freeze);
+        assert_eq!(market.refusal(registry(), issue(&[(2016, 1)])), "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn serials_have_twelve_digits() {
+        let mut market = market();
+        let code = market.refusal(registry(), issue(&[(2016, 999_999_999_990)]));
+        assert_eq!(code, "SERIALS_EXHAUSTED");
+        market.accept(registry(), issue(&[(2016, 999_999_999_989)]));
+    }
+}

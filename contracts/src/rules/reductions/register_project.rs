@@ -111,3 +111,58 @@ impl Rule for RegisterProject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{Market, day, digest, entity, first};
+
+    fn register(owner: AccountId, registered: &str) -> RegisterProject {
+        RegisterProject {
+            project: "N110001".parse().unwrap(),
+            owner,
+            registered_on: day(registered),
+            document: digest(1),
+        }
+    }
+
+    fn registry() -> AccountId {
+        first(Role::CcerRegistry)
+    }
+
+    #[test]
+    fn a_project_is_registered_once() {
+        let mut market = Market::new();
+        let owner = first(Role::ProjectOwner);
+        let event = market.accept(registry(), register(owner, "2021-07-16"));
+        let project = "N110001".parse().unwrap();
+        let registered_on = day("2021-07-16");
+        assert_eq!(event, ProjectRegistered { project, owner, registered_on }.into());
+        let code = market.refusal(registry(), register(owner, "2021-07-15"));
+        assert_eq!(code, "PROJECT_REGISTERED");
+    }
+
+    #[test]
+    fn the_owner_is_a_project_owner() {
+        let mut market = Market::new();
+        let code = market.refusal(registry(), register(entity(1), "2021-07-16"));
+        assert_eq!(code, "NOT_A_PROJECT_OWNER");
+        let nobody = crate::rules::testing::account(Role::ProjectOwner, 9);
+        let code = market.refusal(registry(), register(nobody, "2021-07-16"));
+        assert_eq!(code, "ACCOUNT_UNKNOWN");
+    }
+
+    #[test]
+    fn a_registration_does_not_lie_ahead() {
+        let mut market = Market::new();
+        let code = market.refusal(registry(), register(first(Role::ProjectOwner), "2021-07-17"));
+        assert_eq!(code, "REGISTERED_IN_FUTURE");
+    }
+
+    #[test]
+    fn the_registry_of_allowances_registers_no_project() {
+        let mut market = Market::new();
+        let order = register(first(Role::ProjectOwner), "2021-07-16");
+        assert_eq!(market.refusal(first(Role::Registry), order), "ROLE_NOT_ALLOWED");
+    }
+}

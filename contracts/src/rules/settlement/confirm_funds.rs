@@ -148,3 +148,99 @@ impl Rule for ConfirmFunds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{Market, digest, entity, first};
+
+    fn line(account: AccountId, direction: FundDirection, fen: u64, reference: u64) -> FundLine {
+        FundLine { account, direction, amount: Fen::new(fen), reference: digest(reference) }
+    }
+
+    fn deposit(account: AccountId, fen: u64, reference: u64) -> FundLine {
+        line(account, FundDirection::Deposit, fen, reference)
+    }
+
+    fn withdrawal(account: AccountId, fen: u64, reference: u64) -> FundLine {
+        line(account, FundDirection::Withdrawal, fen, reference)
+    }
+
+    fn confirm(lines: &[FundLine]) -> ConfirmFunds {
+        ConfirmFunds { lines: lines.to_vec() }
+    }
+
+    fn bank() -> AccountId {
+        first(Role::Settlement)
+    }
+
+    #[test]
+    fn money_comes_in_and_goes_out() {
+        let mut market = Market::new();
+        let lines =
+            [deposit(entity(1), 500, 1), deposit(entity(2), 7, 2), withdrawal(entity(1), 200, 3)];
+        let event = market.accept(bank(), confirm(&lines));
+        let (deposited, withdrawn) = (Fen::new(507), Fen::new(200));
+        assert_eq!(event, FundsConfirmed { deposited, withdrawn }.into());
+        assert_eq!((market.money(entity(1)), market.money(entity(2))), (300, 7));
+    }
+
+    #[test]
+    fn an_order_has_lines_of_at_least_a_fen() {
+        let mut market = Market::new();
+        assert_eq!(market.refusal(bank(), confirm(&[])), "LINES_COUNT");
+        let many: Vec<_> = (0..1_001).map(|number| deposit(entity(1), 1, number)).collect();
+        assert_eq!(market.refusal(bank(), confirm(&many)), "LINES_COUNT");
+        market.accept(bank(), confirm(&many[1..]));
+        let nothing = confirm(&[deposit(entity(1), 0, 9_999)]);
+        assert_eq!(market.refusal(bank(), nothing), "QUANTITY_ZERO");
+    }
+
+    #[test]
+    fn a_bank_reference_counts_once() {
+        let mut market = Market::new();
+        let twice = confirm(&[deposit(entity(1), 1, 1), deposit(entity(2), 1, 1)]);
+        assert_eq!(market.refusal(bank(), twice), "FUND_REFERENCE_USED");
+        market.accept(bank(), confirm(&[deposit(entity(1), 1, 1)]));
+        let again = confirm(&[deposit(entity(2), 1, 2), withdrawal(entity(1), 1, 1)]);
+        assert_eq!(market.refusal(bank(), again), "FUND_REFERENCE_USED");
+    }
+
+    #[test]
+    fn only_holders_have_money() {
+        let mut market = Market::new();
+        let order = confirm(&[deposit(first(Role::Exchange), 1, 1)]);
+        assert_eq!(market.refusal(bank(), order), "ACCOUNT_HOLDS_NO_MONEY");
+        let order = confirm(&[deposit(entity(99), 1, 1)]);
+        assert_eq!(market.refusal(bank(), order), "ACCOUNT_UNKNOWN");
+    }
+
+    #[test]
+    fn a_frozen_account_receives_and_pays_nothing_out() {
+        use crate::rules::enforcement::freeze::Freeze;
+        let mut market = Market::new();
+        let freeze = Freeze { account: entity(1), units: None, order: digest(9) };
+        market.accept(first(Role::Registry), freeze);
+        market.accept(bank(), confirm(&[deposit(entity(1), 5, 1)]));
+        let order = confirm(&[withdrawal(entity(1), 5, 2)]);
+        assert_eq!(market.refusal(bank(), order), "ACCOUNT_NOT_OPEN");
+    }
+
+    #[test]
+    fn only_free_money_goes_out_and_all_lines_or_none_count() {
+        let mut market = Market::new();
+        let order = confirm(&[deposit(entity(1), 5, 1), withdrawal(entity(1), 6, 2)]);
+        assert_eq!(market.refusal(bank(), order), "FUNDS_INSUFFICIENT");
+        assert_eq!(market.money(entity(1)), 0);
+        let huge = confirm(&[deposit(entity(1), u64::MAX, 1), deposit(entity(1), 1, 2)]);
+        assert_eq!(market.refusal(bank(), huge), "AMOUNT_TOO_LARGE");
+    }
+
+    #[test]
+    fn nobody_else_confirms_money_and_never_one_person_alone() {
+        let mut market = Market::new();
+        let order = confirm(&[deposit(entity(1), 5, 1)]);
+        assert_eq!(market.refusal(first(Role::Registry), order.clone()), "ROLE_NOT_ALLOWED");
+        assert_eq!(market.refusal_by(bank(), &[1], order), "SIGNATURES_INSUFFICIENT");
+    }
+}

@@ -352,3 +352,298 @@ fn check_size(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Event;
+    use crate::rules::enforcement::freeze::Freeze;
+    use crate::rules::testing::{
+        MINISTRY, Market, ccer, cea, day, digest, entity, first, quantity, range,
+    };
+
+    fn exchange() -> AccountId {
+        first(Role::Exchange)
+    }
+
+    /// Entity 1 sells to entity 2 by listing.
+    fn trade(number: u64, tonnes: u64, price: u64) -> Trade {
+        Trade {
+            trade_no: number,
+            instrument: cea(1920),
+            method: TradeMethod::Listing,
+            seller: entity(1),
+            buyer: entity(2),
+            tonnes: Tonnes::new(tonnes),
+            price: Fen::new(price),
+        }
+    }
+
+    fn batch(number: u32, trades: &[Trade]) -> SettleTrades {
+        let trades = trades.to_vec();
+        SettleTrades { trading_day: day("2021-07-16"), batch: number, trades }
+    }
+
+    /// Entity 1 holds 500,000 t, entity 2 has 10,000 yuan.
+    fn market() -> Market {
+        let mut market = Market::new();
+        market.issue(entity(1), 1920, 500_000);
+        market.deposit(entity(2), 1_000_000);
+        market
+    }
+
+    fn settled(event: Event) -> TradesSettled {
+        let Event::SettleTrades(settled) = event else { panic!("{event:?}") };
+        settled
+    }
+
+    /// Names of the codes that failed lines, none for settled ones.
+    fn failures(event: Event) -> Vec<Option<&'static str>> {
+        settled(event)
+            .outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                TradeOutcome::Settled { .. } => None,
+                TradeOutcome::Failed(reject) => Some(reject.code().unwrap().name),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn units_and_money_change_hands_together() {
+        let mut market = market();
+        let event = market.accept(exchange(), batch(1, &[trade(1, 100, 5_123), trade(2, 1, 48)]));
+        let outcome =
+            |first, last| TradeOutcome::Settled { ranges: vec![range(cea(1920), first, last)] };
+        let expected = TradesSettled {
+            tonnes: Tonnes::new(101),
+            amount: Fen::new(512_348),
+            outcomes: vec![outcome(1, 100), outcome(101, 101)],
+        };
+        assert_eq!(settled(event), expected);
+        assert_eq!(market.free(entity(2), cea(1920)), 101);
+        assert_eq!(market.money(entity(1)), 512_348);
+        assert_eq!(market.money(entity(2)), 1_000_000 - 512_348);
+    }
+
+    #[test]
+    fn proceeds_and_purchases_are_used_by_later_lines() {
+        let mut market = market();
+        let onward = Trade { seller: entity(2), buyer: entity(1), ..trade(2, 100, 10_000) };
+        let again = trade(3, 1, 1);
+        let event = market.accept(exchange(), batch(1, &[trade(1, 100, 10_000), onward, again]));
+        assert_eq!(failures(event), [None, None, None]);
+    }
+
+    #[test]
+    fn a_batch_without_form_is_refused_as_a_whole() {
+        let mut market = market();
+        let mut refusal = |trades: &[Trade]| market.refusal(exchange(), batch(1, trades));
+        assert_eq!(refusal(&[]), "LINES_COUNT");
+        let number = |count: u64| (1..=count).map(|n| trade(n, 1, 1)).collect::<Vec<_>>();
+        assert_eq!(refusal(&number(1_001)), "LINES_COUNT");
+        assert_eq!(refusal(&[trade(1, 1, 1), trade(1, 1, 1)]), "TRADE_NUMBERS_NOT_RISING");
+        assert_eq!(refusal(&[trade(1, 0, 1)]), "QUANTITY_ZERO");
+        assert_eq!(refusal(&[trade(1, 1, 0)]), "QUANTITY_ZERO");
+        assert_eq!(refusal(&[Trade { buyer: entity(1), ..trade(1, 1, 1) }]), "SAME_ACCOUNT");
+    }
+
+    #[test]
+    fn trades_are_settled_on_their_trading_day() {
+        let mut market = market();
+        for text in ["2021-07-15", "2021-07-17"] {
+            let order = SettleTrades { trading_day: day(text), ..batch(1, &[trade(1, 1, 1)]) };
+            assert_eq!(market.refusal(exchange(), order), "NOT_THE_TRADING_DAY");
+        }
+    }
+
+    #[test]
+    fn each_exchange_settles_its_own_instruments() {
+        let mut market = market();
+        let order = batch(1, &[Trade { instrument: ccer(2016), ..trade(1, 1, 1) }]);
+        assert_eq!(market.refusal(exchange(), order), "INSTRUMENT_NOT_ALLOWED");
+        let code = market.refusal(first(Role::CcerExchange), batch(1, &[trade(1, 1, 1)]));
+        assert_eq!(code, "INSTRUMENT_NOT_ALLOWED");
+        market.reduce("2017-03-01", 2016, 10);
+        let seller = first(Role::ProjectOwner);
+        let reduction = Trade { instrument: ccer(2016), seller, ..trade(1, 1, 1) };
+        let event = market.accept(first(Role::CcerExchange), batch(1, &[reduction]));
+        assert_eq!(failures(event), [None]);
+    }
+
+    #[test]
+    fn a_batch_number_counts_once_a_day() {
+        let mut market = market();
+        market.accept(exchange(), batch(1, &[trade(1, 1, 1)]));
+        let code = market.refusal(exchange(), batch(1, &[trade(2, 1, 1)]));
+        assert_eq!(code, "BATCH_SETTLED");
+        market.accept(exchange(), batch(2, &[trade(2, 1, 1)]));
+        market.advance("2021-07-19");
+        let order = SettleTrades { trading_day: day("2021-07-19"), ..batch(1, &[trade(1, 1, 1)]) };
+        market.accept(exchange(), order);
+    }
+
+    #[test]
+    fn a_trade_is_settled_once_and_a_failed_one_may_be_sent_again() {
+        let mut market = market();
+        let dear = trade(2, 10, 1_000_000);
+        let event = market.accept(exchange(), batch(1, &[trade(1, 1, 1), dear, trade(5, 1, 1)]));
+        assert_eq!(failures(event), [None, Some("FUNDS_INSUFFICIENT"), None]);
+        for number in [1, 3, 5] {
+            let code = market.refusal(exchange(), batch(2, &[trade(number, 1, 1)]));
+            assert_eq!(code, "TRADE_SETTLED", "{number}");
+        }
+        let event = market.accept(exchange(), batch(2, &[dear, trade(9, 1, 1)]));
+        assert_eq!(failures(event), [Some("FUNDS_INSUFFICIENT"), None]);
+        market.deposit(entity(2), 10_000_000);
+        assert_eq!(failures(market.accept(exchange(), batch(3, &[dear]))), [None]);
+        assert_eq!(market.refusal(exchange(), batch(4, &[dear])), "TRADE_SETTLED");
+        let batches = market.view();
+        let prefix = keys::settlements_of_day(exchange(), day("2021-07-16"));
+        for found in batches.scan::<Settlement>(&prefix) {
+            assert!(found.unwrap().1.trades_open.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_size_of_a_trade_fits_its_method() {
+        let mut market = market();
+        let block =
+            |number, tonnes| Trade { method: TradeMethod::Block, ..trade(number, tonnes, 1) };
+        let auction = Trade { method: TradeMethod::Auction, ..trade(5, 5, 1) };
+        let trades = [
+            trade(1, 99_999, 1),
+            trade(2, 100_000, 1),
+            block(3, 100_000),
+            block(4, 99_999),
+            auction,
+        ];
+        let event = market.accept(exchange(), batch(1, &trades));
+        let expected = [None, Some("LISTING_TOO_LARGE"), None, Some("BLOCK_TOO_SMALL"), None];
+        assert_eq!(failures(event), expected);
+    }
+
+    #[test]
+    fn a_block_without_smallest_block_fails() {
+        let mut market = market();
+        market.reduce("2017-03-01", 2016, 10);
+        let seller = first(Role::ProjectOwner);
+        let listing = Trade { instrument: ccer(2016), seller, ..trade(1, 1, 1) };
+        let block = Trade { method: TradeMethod::Block, trade_no: 2, ..listing };
+        let event = market.accept(first(Role::CcerExchange), batch(1, &[listing, block]));
+        assert_eq!(failures(event), [None, Some("PARAMETER_UNSET")]);
+        let order = crate::rules::governance::set_parameter::SetParameter {
+            name: ParameterName::CcerBlockTradeMin,
+            year: None,
+            valid_from: day("2021-07-16"),
+            value: 1,
+            article: "a notice".to_owned(),
+        };
+        market.accept(first(MINISTRY), order);
+        let event = market.accept(first(Role::CcerExchange), batch(2, &[block]));
+        assert_eq!(failures(event), [None]);
+    }
+
+    #[test]
+    fn parties_may_hold_what_they_trade_exist_and_are_open() {
+        let mut market = market();
+        let freeze = Freeze { account: entity(3), units: None, order: digest(1) };
+        market.accept(first(Role::Registry), freeze);
+        let to = |number, buyer| Trade { buyer, ..trade(number, 1, 1) };
+        let trades = [
+            to(1, first(Role::ProjectOwner)),
+            to(2, first(Role::Exchange)),
+            to(3, entity(99)),
+            to(4, entity(3)),
+            Trade { seller: entity(3), ..trade(5, 1, 1) },
+            trade(6, 1, 1),
+        ];
+        let event = market.accept(exchange(), batch(1, &trades));
+        let expected = [
+            Some("INSTRUMENT_NOT_HELD"),
+            Some("INSTRUMENT_NOT_HELD"),
+            Some("ACCOUNT_UNKNOWN"),
+            Some("ACCOUNT_NOT_OPEN"),
+            Some("ACCOUNT_NOT_OPEN"),
+            None,
+        ];
+        assert_eq!(failures(event), expected);
+    }
+
+    #[test]
+    fn a_line_that_cannot_deliver_or_pay_fails_alone_and_leaves_no_trace() {
+        let mut market = market();
+        let freeze = Some(quantity(cea(1920), 499_990));
+        let freeze = Freeze { account: entity(1), units: freeze, order: digest(1) };
+        market.accept(first(Role::Registry), freeze);
+        let trades = [trade(1, 11, 1), trade(2, 10, 100_001), trade(3, 10, 100_000)];
+        let event = market.accept(exchange(), batch(1, &trades));
+        let expected = [Some("HOLDING_INSUFFICIENT"), Some("FUNDS_INSUFFICIENT"), None];
+        assert_eq!(failures(event), expected);
+        assert_eq!(market.free(entity(2), cea(1920)), 10);
+        assert_eq!((market.money(entity(1)), market.money(entity(2))), (1_000_000, 0));
+        let overflow = trade(4, 50_000, u64::MAX);
+        let event = market.accept(exchange(), batch(2, &[overflow]));
+        assert_eq!(failures(event), [Some("HOLDING_INSUFFICIENT")]);
+        let back = Trade { seller: entity(2), buyer: entity(1), ..trade(5, 10, u64::MAX) };
+        let event = market.accept(exchange(), batch(3, &[back]));
+        assert_eq!(failures(event), [Some("AMOUNT_TOO_LARGE")]);
+    }
+
+    #[test]
+    fn effects_name_what_settled_lines_moved_and_nothing_else() {
+        let mut market = market();
+        let dear = trade(1, 10, 1_000_000);
+        let effects = market.effects(exchange(), batch(1, &[dear, trade(2, 10, 5)]));
+        let moved: Vec<_> = effects.units.iter().map(|movement| movement.range).collect();
+        assert_eq!(moved, [range(cea(1920), 1, 10)]);
+        let paid: Vec<_> = effects.funds.iter().map(|movement| movement.amount).collect();
+        assert_eq!(paid, [Fen::new(50)]);
+    }
+
+    #[test]
+    fn a_seller_whose_units_are_in_too_many_pieces_fails() {
+        // Every second tonne is frozen, so that each free tonne is a range of its own.
+        let mut market = market();
+        let pieces = u64::try_from(SERIAL_RANGES_MOVED_MAX).unwrap() + 1;
+        for chunk in 0..pieces.div_ceil(256) {
+            let first_piece = chunk * 256;
+            let ranges = (first_piece..pieces.min(first_piece + 256))
+                .map(|piece| range(cea(1920), piece * 2 + 2, piece * 2 + 2));
+            let units = Some(Selection::Ranges(ranges.collect()));
+            let order = Freeze { account: entity(1), units, order: digest(chunk) };
+            market.accept(first(Role::Registry), order);
+        }
+        let most = pieces - 1;
+        let trades = [trade(1, pieces, 1), trade(2, most - 1, 1), trade(3, 2, 1), trade(4, 1, 1)];
+        let event = market.accept(exchange(), batch(1, &trades));
+        let expected = [Some("RANGES_TOO_MANY"), None, Some("RANGES_TOO_MANY"), None];
+        assert_eq!(failures(event), expected);
+    }
+
+    #[test]
+    fn nobody_else_settles_and_never_one_person_alone() {
+        let mut market = market();
+        let order = batch(1, &[trade(1, 1, 1)]);
+        assert_eq!(market.refusal(first(Role::Registry), order.clone()), "ROLE_NOT_ALLOWED");
+        assert_eq!(market.refusal_by(exchange(), &[1], order), "SIGNATURES_INSUFFICIENT");
+    }
+
+    #[test]
+    fn the_largest_batch_fits_into_a_transaction() {
+        let mut market = market();
+        let seller = first(Role::ProjectOwner);
+        let instrument = ccer(2016);
+        let trades: Vec<Trade> = (0..TRADE_LINES_MAX)
+            .map(|number| Trade {
+                instrument,
+                seller,
+                ..trade(u64::MAX - 1_000 + u64::try_from(number).unwrap(), 1, 1)
+            })
+            .collect();
+        market.reduce("2017-03-01", 2016, 1_000);
+        let order = SettleTrades { batch: u32::MAX, ..batch(1, &trades) };
+        let event = settled(market.accept(first(Role::CcerExchange), order));
+        assert_eq!(event.tonnes, Tonnes::new(1_000));
+    }
+}

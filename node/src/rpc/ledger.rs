@@ -407,7 +407,7 @@ fn subject_of(record: &RawRecord) -> Result<Option<(Subject, AccountId)>, RpcErr
         KeyParts::FundOrder(_) => {
             Some((Subject::Obligations, decode::<FundOrder>(record)?.account))
         }
-        KeyParts::Task(_) => Some((Subject::Tasks, decode::<Task>(record)?.account)),
+        KeyParts::Task(..) => Some((Subject::Tasks, decode::<Task>(record)?.account)),
         KeyParts::UnitByHolder(holder, ..) => Some((Subject::Units, holder)),
         KeyParts::Replay(..) => return Err(corrupt(&record.key)),
     })

@@ -1,0 +1,155 @@
+//! Limits, envelope checks, expiry and order of the mempool.
+
+use cets_contracts::block::Block;
+use cets_contracts::tx::{EnvelopeError, Transaction};
+use cets_contracts::types::{BlockTime, ChainId};
+use cets_node::mempool::{MempoolLimits, SubmitError};
+
+use crate::world::{Desk, START, body, genesis, holder, holder_key, issued, sign, transfer};
+
+fn refusal(verdict: Result<cets_contracts::types::TxId, SubmitError>) -> EnvelopeError {
+    match verdict {
+        Err(SubmitError::Envelope(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_envelope_failure_is_refused_at_once_with_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    let good = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
+    let numbered = async |bytes: Vec<u8>| refusal(desk.handle.submit(bytes).await).number();
+
+    assert_eq!(numbered(good[..good.len() - 1].to_vec()).await, 1);
+    assert_eq!(numbered([good.as_slice(), &[0]].concat()).await, 1);
+    assert_eq!(numbered(vec![0; 70_000]).await, 2);
+    let unsigned = sign(
+        Transaction::decode(good.clone()).unwrap().body().clone(),
+        &[],
+    );
+    assert_eq!(numbered(unsigned).await, 3);
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(numbered(forged).await, 4);
+
+    let payload = Transaction::decode(good.clone()).unwrap().body().payload.clone();
+    let mut other = body(&desk.genesis, desk.now(), holder(1), 0, payload.clone());
+    other.chain_id = ChainId::new([9; 16]);
+    assert_eq!(numbered(sign(other, &[holder_key(1)])).await, 5);
+    let mut old = body(&desk.genesis, desk.now(), holder(1), 0, payload.clone());
+    old.valid_until = BlockTime::from_millis(START);
+    assert_eq!(numbered(sign(old, &[holder_key(1)])).await, 6);
+    let mut long = body(&desk.genesis, desk.now(), holder(1), 0, payload);
+    long.valid_until = BlockTime::from_millis(START + 25 * 3_600_000);
+    assert_eq!(numbered(sign(long, &[holder_key(1)])).await, 7);
+
+    assert_eq!(desk.handle.status().unwrap().mempool.transactions, 0);
+    desk.handle.submit(good).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_bad_signature_in_a_batch_refuses_only_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    let mut batch: Vec<_> =
+        (0..40).map(|salt| transfer(&desk.genesis, desk.now(), salt, 1, 2, 5)).collect();
+    for bad in [3, 17, 39] {
+        *batch[bad].last_mut().unwrap() ^= 1;
+    }
+    let verdicts = desk.handle.submit_batch(batch).await;
+    for (position, verdict) in verdicts.iter().enumerate() {
+        assert_eq!(verdict.is_err(), [3, 17, 39].contains(&position), "{position}");
+    }
+    assert_eq!(desk.handle.status().unwrap().mempool.transactions, 37);
+}
+
+#[tokio::test]
+async fn submitting_the_same_again_while_it_waits_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
+    let first = desk.handle.submit(order.clone()).await.unwrap();
+    assert_eq!(desk.handle.submit(order.clone()).await.unwrap(), first);
+    let twice = desk.handle.submit_batch(vec![order.clone(), order]).await;
+    assert!(twice.into_iter().all(|verdict| verdict.unwrap() == first));
+    assert_eq!(desk.handle.status().unwrap().mempool.transactions, 1);
+}
+
+#[tokio::test]
+async fn limits_hold_by_count_by_bytes_and_by_account() {
+    let tight = |transactions_max, bytes_max, transactions_per_account_max| MempoolLimits {
+        transactions_max,
+        bytes_max,
+        transactions_per_account_max,
+    };
+    let one = transfer(&genesis(), START, 0, 1, 2, 5).len();
+    for (limits, taken, full_account) in [
+        (tight(3, usize::MAX, usize::MAX), 3, false),
+        (tight(100, one * 2, 100), 2, false),
+        (tight(100, usize::MAX, 4), 4, true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Desk::open_with(folder.path(), 0, limits);
+        let orders = (0..6).map(|salt| transfer(&desk.genesis, desk.now(), salt, 1, 2, 5));
+        let verdicts = desk.handle.submit_batch(orders.collect()).await;
+        assert_eq!(verdicts.iter().filter(|verdict| verdict.is_ok()).count(), taken);
+        let error = verdicts.into_iter().find_map(Result::err).unwrap();
+        assert_eq!(matches!(error, SubmitError::AccountFull { .. }), full_account, "{error}");
+        if full_account {
+            let other = transfer(&desk.genesis, desk.now(), 0, 2, 1, 5);
+            desk.handle.submit(other).await.unwrap();
+        }
+        // Room comes back when transactions become final.
+        desk.decide(&[]);
+        let again = transfer(&desk.genesis, desk.now(), 99, 1, 2, 5);
+        desk.handle.submit(again).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn expired_transactions_leave_and_who_waits_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
+    let handle = desk.handle.clone();
+    let waiting = tokio::spawn(async move {
+        handle.submit_and_wait(order, std::time::Duration::from_secs(30)).await
+    });
+    while desk.handle.status().unwrap().mempool.transactions == 0 {
+        tokio::task::yield_now().await;
+    }
+    desk.clock.advance(2 * 3_600_000);
+    let block = desk.decide(&[]);
+    assert!(Block::decode(&block.bytes).unwrap().transactions.is_empty());
+    let error = waiting.await.unwrap().unwrap_err();
+    assert!(matches!(error, SubmitError::Envelope(EnvelopeError::Expired { .. })), "{error}");
+    assert_eq!(desk.handle.status().unwrap().mempool.transactions, 0);
+}
+
+#[tokio::test]
+async fn transactions_are_ordered_as_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    issued(&desk, &[]).await;
+    let mut orders = Vec::new();
+    for salt in 0..30 {
+        let order = transfer(&desk.genesis, desk.now(), salt, 1 + salt % 2, 3, 1);
+        desk.handle.submit(order.clone()).await.unwrap();
+        orders.push(order);
+    }
+    let block = desk.decide(&[]);
+    assert_eq!(Block::decode(&block.bytes).unwrap().transactions, orders);
+}
+
+#[tokio::test]
+async fn what_a_client_calls_too_long_is_answered_with_its_identifier() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
+    let id = Transaction::decode(order.clone()).unwrap().id();
+    let error =
+        desk.handle.submit_and_wait(order, std::time::Duration::ZERO).await.unwrap_err();
+    assert!(matches!(error, SubmitError::TimedOut { id: late } if late == id), "{error}");
+    assert_eq!(desk.handle.status().unwrap().mempool.transactions, 1);
+}

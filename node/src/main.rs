@@ -13,6 +13,7 @@ use cets_node::{Node, metrics};
 use clap::{Parser, Subcommand};
 use eyre::WrapErr as _;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Node of the CETS ledger.
@@ -91,13 +92,16 @@ fn run(file: &Path) -> eyre::Result<()> {
             node = %config.name, network = %status.network, chain = %status.chain_id,
             height = %status.tip.height, "started"
         );
-        let stop = async move {
+        let asked = CancellationToken::new();
+        let stop = asked.clone();
+        tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
                 _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
             }
-        };
-        node.run_until(stop).await?;
+            stop.cancel();
+        });
+        node.run_until(asked).await?;
         tracing::info!("stopped");
         Ok(())
     })

@@ -1,6 +1,5 @@
 //! A whole node: store, ledger, mempool, gossip, consensus and interfaces, started and stopped.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +22,7 @@ use crate::health::{EngineView, Health};
 use crate::ledger::NodeLedger;
 use crate::mempool::Mempool;
 use crate::read::{ReadError, Reader};
+use crate::rpc::{RpcServer, ServeError};
 use crate::store::{Store, StoreError};
 use crate::{metrics, web};
 
@@ -48,6 +48,9 @@ pub enum NodeError {
     /// Gossip.
     #[error(transparent)]
     Gossip(#[from] GossipError),
+    /// The interface for clients.
+    #[error(transparent)]
+    Api(#[from] ServeError),
     /// Consensus.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -84,6 +87,7 @@ pub struct Node {
     gossip: watch::Receiver<GossipView>,
     tasks: JoinSet<TaskEnd>,
     stop: CancellationToken,
+    api_address: SocketAddr,
     metrics_address: Option<SocketAddr>,
 }
 
@@ -156,10 +160,29 @@ impl Node {
             watcher.run(watch_stop).await;
             ("the watch over consensus", None)
         });
-        let mut node =
-            Self { handle, engine, gossip: gossip_view, tasks, stop, metrics_address: None };
+        let api = RpcServer::bind(config.api.clone()).await?;
+        let mut node = Self {
+            handle,
+            engine,
+            gossip: gossip_view,
+            tasks,
+            stop,
+            api_address: api.address(),
+            metrics_address: None,
+        };
+        node.serve_api(api, figures.clone());
         node.serve_metrics(config, figures).await?;
         Ok(node)
+    }
+
+    /// Serves gRPC, and metrics and health on the same port.
+    fn serve_api(&mut self, api: RpcServer, figures: Option<PrometheusHandle>) {
+        let (node, stop) = (self.handle.clone(), self.stop.clone());
+        let router = web::router(node.clone(), figures);
+        self.tasks.spawn(async move {
+            let served = api.serve(node, router, stop).await;
+            ("the interface for clients", served.err().map(|error| error.to_string()))
+        });
     }
 
     async fn serve_metrics(
@@ -195,34 +218,31 @@ impl Node {
         self.gossip.clone()
     }
 
+    /// Address of the interface for clients, with the port that was taken.
+    pub const fn api_address(&self) -> SocketAddr {
+        self.api_address
+    }
+
     /// Address of the metrics endpoint, with the port that was taken.
     pub const fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
 
-    /// Runs until `stop` is done, then stops in order: interfaces, gossip, consensus. Everything
+    /// Runs until `asked` is cancelled, then stops interfaces, gossip and consensus. Everything
     /// committed is durable at any moment, so nothing is saved on the way out.
     ///
     /// # Errors
     /// What made the node stop by itself.
-    pub async fn run_until(
-        mut self,
-        stop: impl Future<Output = ()> + Send,
-    ) -> Result<(), NodeError> {
-        let asked = CancellationToken::new();
+    pub async fn run_until(mut self, asked: CancellationToken) -> Result<(), NodeError> {
         let engine_stop = self.stop.clone();
         let engine = self.engine.run_until(engine_stop.cancelled_owned());
-        tokio::pin!(engine, stop);
+        tokio::pin!(engine);
         let mut failure = None;
         let engine_end = loop {
             tokio::select! {
-                () = &mut stop, if !asked.is_cancelled() => {
-                    asked.cancel();
-                    self.stop.cancel();
-                }
-                ended = self.tasks.join_next(), if !asked.is_cancelled() => {
+                () = asked.cancelled(), if !self.stop.is_cancelled() => self.stop.cancel(),
+                ended = self.tasks.join_next(), if !self.stop.is_cancelled() => {
                     failure = ended.map(task_failure);
-                    asked.cancel();
                     self.stop.cancel();
                 }
                 end = &mut engine => break end,

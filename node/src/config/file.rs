@@ -14,6 +14,7 @@ use super::ConfigError;
 use crate::gossip::GossipConfig;
 use crate::ledger::LedgerSettings;
 use crate::mempool::MempoolLimits;
+use crate::rpc::RpcConfig;
 
 /// `node.toml`. Relative paths start at the folder of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -32,7 +33,7 @@ pub struct NodeConfig {
     /// Spreading of transactions.
     pub gossip: GossipSection,
     /// Interface for clients.
-    pub api: ApiSection,
+    pub api: RpcConfig,
     /// Metrics and health over HTTP.
     #[serde(default)]
     pub metrics: MetricsSection,
@@ -112,14 +113,6 @@ pub struct GossipSection {
     /// Longest time a transaction waits to travel with others, in milliseconds.
     #[serde(default = "flush_millis")]
     pub flush_millis: u64,
-}
-
-/// Interface for clients: gRPC.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiSection {
-    /// Address to listen on.
-    pub listen: SocketAddr,
 }
 
 /// Metrics and health over HTTP.
@@ -252,8 +245,14 @@ impl NodeConfig {
         let mandatory = [&mut self.genesis, &mut self.data, &mut keys.network];
         let optional =
             [&mut keys.consensus, &mut keys.gossip, &mut keys.cosigner, &mut keys.password_file];
-        for path in mandatory.into_iter().chain(optional.into_iter().flatten()) {
+        let tls = self.api.tls.as_mut().map(|tls| [&mut tls.certificate, &mut tls.key]);
+        let paths = mandatory.into_iter().chain(optional.into_iter().flatten());
+        for path in paths.chain(tls.into_iter().flatten()) {
             *path = folder.join(&path);
+        }
+        if let Some(authority) = self.api.tls.as_mut().and_then(|tls| tls.client_authority.as_mut())
+        {
+            *authority = folder.join(&authority);
         }
     }
 

@@ -6,7 +6,7 @@ mod keys;
 
 pub use error::ConfigError;
 pub use file::{
-    ApiSection, BlocksSection, ConsensusSection, GossipSection, KeysSection, LogFormat, LogSection,
+    BlocksSection, ConsensusSection, GossipSection, KeysSection, LogFormat, LogSection,
     MempoolSection, MetricsSection, NodeConfig,
 };
 pub use keys::{KeyError, NodeKeys, peer_id, read_key};

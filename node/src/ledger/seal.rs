@@ -25,8 +25,8 @@ impl NodeLedger {
         }
         self.check_next(ACTION, certificate.height)?;
         let started = std::time::Instant::now();
-        let outcome = self.decided_outcome(certificate)?;
         let ended = self.pending().ended_by(certificate.height);
+        let outcome = self.decided_outcome(certificate)?;
         let first_log_index = self.state.read().state.log.size();
         let events = self
             .store

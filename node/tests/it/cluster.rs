@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{START, VALIDATORS, consensus_key, genesis, issue, key, transfer};
+use crate::world::{START, VALIDATORS, genesis, issue, key, transfer};
 
 /// Longest wait for anything in these tests; far more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -97,11 +97,10 @@ impl Network {
         let config = self.config(number, &folder);
         let keys = NodeKeys::read(&config).unwrap();
         let clock = Arc::new(self.clock.clone());
-        let node =
-            Node::start(&config, keys, genesis(), clock, metrics::install()).await.unwrap();
+        let node = Node::start(&config, keys, genesis(), clock, metrics::install()).await.unwrap();
         let (handle, metrics) = (node.handle().clone(), node.metrics_address().unwrap());
         let stop = CancellationToken::new();
-        let ended = tokio::spawn(node.run_until(stop.clone().cancelled_owned()));
+        let ended = tokio::spawn(node.run_until(stop.clone()));
         Running { handle, metrics, stop, ended }
     }
 

@@ -22,8 +22,11 @@ fn the_documented_example_parses_and_names_the_defaults() {
     assert_eq!(config.keys.cosigner.as_deref(), Some(Path::new("/etc/cets/keys/cosigner.pem")));
     assert_eq!(config.gossip_config().unwrap().peers.len(), 3);
     // Every optional key of the example stands there with its default.
-    let head: String =
-        EXAMPLE.lines().take_while(|line| !line.starts_with("[metrics]")).collect::<Vec<_>>().join("\n");
+    let head: String = EXAMPLE
+        .lines()
+        .take_while(|line| !line.starts_with("[metrics]"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let short = parse(&head).unwrap();
     assert_eq!(short.mempool, config.mempool);
     assert_eq!(short.blocks, config.blocks);
@@ -46,8 +49,9 @@ fn unknown_keys_are_refused_with_file_line_and_known_keys() {
 fn values_out_of_range_are_refused_with_what_is_allowed() {
     let error = parse(&EXAMPLE.replace("idle_millis = 1000", "idle_millis = 1")).unwrap_err();
     assert!(error.to_string().contains("`blocks.idle_millis` must be 10 to 60000"), "{error}");
-    let error = parse(&EXAMPLE.replace("/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo", ""))
-        .unwrap_err();
+    let error =
+        parse(&EXAMPLE.replace("/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo", ""))
+            .unwrap_err();
     assert!(matches!(error, ConfigError::PeerAddress { .. }), "{error}");
     let missing = parse("name = \"a\"").unwrap_err().to_string();
     assert!(missing.contains("missing field"), "{missing}");

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use cets_consensus::{
-    BlockVerdict, Evidence, GuardMark, Ledger, SignedStatement, SignedStep,
-};
+use cets_consensus::{BlockVerdict, Evidence, GuardMark, Ledger, SignedStatement, SignedStep};
 use cets_contracts::types::{Digest, Height, Signature};
 
 use crate::world::{Desk, address, issued, transfer};
@@ -152,10 +150,8 @@ fn guard_marks_of_the_greatest_height_survive_and_lower_ones_go() {
 fn evidence_is_kept_once() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path(), 0);
-    let statement = |byte| SignedStatement {
-        message: vec![byte; 40],
-        signature: Signature::new([byte; 64]),
-    };
+    let statement =
+        |byte| SignedStatement { message: vec![byte; 40], signature: Signature::new([byte; 64]) };
     let evidence = Evidence {
         validator: address(&desk.genesis, 2),
         height: Height::new(3),

@@ -10,7 +10,9 @@ use cets_contracts::types::{BlockTime, Height};
 use cets_node::mempool::SubmitError;
 use cets_node::read::{ProveError, Simulation};
 
-use crate::world::{Desk, START, address, certify, genesis, holder, instrument, issue, issued, transfer};
+use crate::world::{
+    Desk, START, address, certify, genesis, holder, instrument, issue, issued, transfer,
+};
 
 #[tokio::test]
 async fn two_ledgers_reach_equal_roots_and_answers() {
@@ -116,7 +118,8 @@ async fn blocks_are_judged_by_proposer_time_form_and_roots() {
     let (a, b) = (Desk::open(folders[0].path(), 0), Desk::open(folders[1].path(), 1));
     issued(&a, &[&b]).await;
     let proposed = a.propose();
-    let judge = |source, bytes: Vec<u8>| b.ledger.validate(b.next(), 0, source, bytes.into()).unwrap();
+    let judge =
+        |source, bytes: Vec<u8>| b.ledger.validate(b.next(), 0, source, bytes.into()).unwrap();
     let by = |number| BlockSource::Proposal { proposer: address(&a.genesis, number) };
 
     let other = judge(by(1), proposed.bytes.to_vec());
@@ -217,8 +220,7 @@ async fn lists_are_read_page_by_page_without_loss() {
     let mut paged = Vec::new();
     let mut after = None;
     loop {
-        let page =
-            desk.reader().holdings(holder(1), Some(instrument()), true, after.as_deref(), 4);
+        let page = desk.reader().holdings(holder(1), Some(instrument()), true, after.as_deref(), 4);
         let page = page.unwrap().answer;
         assert!(page.items.len() <= 4);
         paged.extend(page.items);

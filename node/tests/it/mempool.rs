@@ -24,10 +24,7 @@ async fn every_envelope_failure_is_refused_at_once_with_its_number() {
     assert_eq!(numbered(good[..good.len() - 1].to_vec()).await, 1);
     assert_eq!(numbered([good.as_slice(), &[0]].concat()).await, 1);
     assert_eq!(numbered(vec![0; 70_000]).await, 2);
-    let unsigned = sign(
-        Transaction::decode(good.clone()).unwrap().body().clone(),
-        &[],
-    );
+    let unsigned = sign(Transaction::decode(good.clone()).unwrap().body().clone(), &[]);
     assert_eq!(numbered(unsigned).await, 3);
     let mut forged = good.clone();
     *forged.last_mut().unwrap() ^= 1;
@@ -148,8 +145,7 @@ async fn what_a_client_calls_too_long_is_answered_with_its_identifier() {
     let desk = Desk::open(folder.path(), 0);
     let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
     let id = Transaction::decode(order.clone()).unwrap().id();
-    let error =
-        desk.handle.submit_and_wait(order, std::time::Duration::ZERO).await.unwrap_err();
+    let error = desk.handle.submit_and_wait(order, std::time::Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, SubmitError::TimedOut { id: late } if late == id), "{error}");
     assert_eq!(desk.handle.status().unwrap().mempool.transactions, 1);
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cets_consensus::{BlockSource, BlockVerdict, Ledger, ProposedBlock};
-use cets_contracts::block::{
-    Certificate, CommitSignature, Validator, VoteStep, vote_sign_bytes,
-};
+use cets_contracts::block::{Certificate, CommitSignature, Validator, VoteStep, vote_sign_bytes};
 use cets_contracts::genesis::{ClockRule, Genesis, GenesisAccount, GenesisParameter};
 use cets_contracts::rules::Payload;
 use cets_contracts::rules::allowances::issue::{Issue, IssueLine};
@@ -32,7 +30,10 @@ pub const VALIDATORS: u8 = 4;
 pub const HOLDERS: u64 = 6;
 
 pub fn key(kind: u8, number: u8) -> SigningKey {
-    SigningKey::from_bytes(&[kind, number, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7])
+    SigningKey::from_bytes(&[
+        kind, number, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+        7, 7, 7, 7,
+    ])
 }
 
 pub fn public(key: &SigningKey) -> PublicKey {
@@ -120,7 +121,13 @@ pub fn sign(body: TxBody, keys: &[SigningKey]) -> Vec<u8> {
 }
 
 /// A body valid for an hour after a time.
-pub fn body(genesis: &Genesis, now: u64, account: AccountId, salt: u64, payload: Payload) -> TxBody {
+pub fn body(
+    genesis: &Genesis,
+    now: u64,
+    account: AccountId,
+    salt: u64,
+    payload: Payload,
+) -> TxBody {
     let valid_until = BlockTime::from_millis(now + 3_600_000);
     TxBody { chain_id: genesis.chain_id(), account, valid_until, salt, payload }
 }
@@ -135,13 +142,26 @@ pub fn issue(genesis: &Genesis, now: u64, salt: u64, lines: &[(u64, u64)]) -> Ve
     sign(body(genesis, now, registry(), salt, order.into()), &registry_keys())
 }
 
-pub fn transfer_of(genesis: &Genesis, now: u64, salt: u64, from: u64, to: u64, units: Selection)
--> Vec<u8> {
+pub fn transfer_of(
+    genesis: &Genesis,
+    now: u64,
+    salt: u64,
+    from: u64,
+    to: u64,
+    units: Selection,
+) -> Vec<u8> {
     let order = Transfer { to: holder(to), units };
     sign(body(genesis, now, holder(from), salt, order.into()), &[holder_key(from)])
 }
 
-pub fn transfer(genesis: &Genesis, now: u64, salt: u64, from: u64, to: u64, tonnes: u64) -> Vec<u8> {
+pub fn transfer(
+    genesis: &Genesis,
+    now: u64,
+    salt: u64,
+    from: u64,
+    to: u64,
+    tonnes: u64,
+) -> Vec<u8> {
     let units = Selection::Quantity { instrument: instrument(), tonnes: Tonnes::new(tonnes) };
     transfer_of(genesis, now, salt, from, to, units)
 }
@@ -185,8 +205,7 @@ impl Desk {
         let store = Store::open(folder).unwrap();
         let state = NodeLedger::load(&store, &genesis).unwrap();
         let shared: Arc<SetClock> = Arc::new(clock.clone());
-        let (mempool, _) =
-            Mempool::start(limits, state.clone(), shared.clone(), 2).unwrap();
+        let (mempool, _) = Mempool::start(limits, state.clone(), shared.clone(), 2).unwrap();
         let ledger = NodeLedger::new(
             LedgerSettings::default(),
             &genesis,

@@ -8,6 +8,7 @@ use cets_api::{
 };
 use cets_contracts::block::{Block, Certificate, Header, Receipt};
 use cets_contracts::genesis::Genesis;
+use cets_contracts::log::LogProof;
 use cets_contracts::types::{Height, LogIndex};
 
 use super::{CallerChannel, Node};
@@ -86,6 +87,20 @@ impl Node {
         let path: Result<Vec<[u8; 32]>, _> =
             answer.path.iter().map(|hash| hash.as_slice().try_into()).collect();
         path.map_err(|_| self.nonsense("log proof"))
+    }
+
+    /// An entry with its path to the root of the log at a size.
+    pub fn log_path(
+        &self,
+        log_index: LogIndex,
+        log_size: u64,
+    ) -> Result<(Vec<u8>, LogProof), CliError> {
+        let request = LogProofRequest { log_index, log_size };
+        let answer = self.wait(self.blocks().get_log_proof(request))?;
+        let path: Result<Vec<[u8; 32]>, _> =
+            answer.path.iter().map(|hash| hash.as_slice().try_into()).collect();
+        let path = path.map_err(|_| self.nonsense("log proof"))?;
+        Ok((answer.entry, LogProof { index: answer.log_index, size: answer.log_size, path }))
     }
 
     fn certified(&self, answer: &BlockResponse) -> Result<CertifiedBlock, CliError> {

@@ -174,7 +174,8 @@ impl Node {
         &self.address
     }
 
-    pub(super) fn channel(&self) -> CallerChannel {
+    /// The connection itself, for streams that run beside ordinary code.
+    pub fn channel(&self) -> CallerChannel {
         InterceptedService::new(self.channel.clone(), self.caller.clone())
     }
 

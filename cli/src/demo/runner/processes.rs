@@ -1,0 +1,189 @@
+//! The nodes: one process each, on loopback.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::client::Node;
+use crate::error::{CliError, ErrorKind};
+use crate::network::{Network, NodeFiles};
+use crate::text;
+use crate::text::Lang;
+
+/// Name of the node's program.
+const PROGRAM: &str = "cetsd";
+/// Longest wait for a node to answer after its start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for all nodes to end when asked to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause between two looks at a node.
+const POLL_PAUSE: Duration = Duration::from_millis(50);
+
+/// One node and its process.
+struct NodeProcess {
+    files: NodeFiles,
+    child: Option<Child>,
+}
+
+/// The nodes of a network. They end with this value unless they are let go.
+pub struct Processes {
+    program: PathBuf,
+    nodes: Vec<NodeProcess>,
+}
+
+impl Processes {
+    /// Starts every node of a network.
+    pub fn start(network: &Network) -> Result<Self, CliError> {
+        let program = find_program()?;
+        let nodes = network.nodes.iter().cloned();
+        let nodes = nodes.map(|files| NodeProcess { files, child: None }).collect();
+        let mut processes = Self { program, nodes };
+        for node in 0..processes.nodes.len() {
+            processes.start_node(node)?;
+        }
+        Ok(processes)
+    }
+
+    /// Starts one node that does not run.
+    pub fn start_node(&mut self, node: usize) -> Result<(), CliError> {
+        let Some(process) = self.nodes.get_mut(node) else { return Ok(()) };
+        let log = log_path(&process.files);
+        let file = File::options().create(true).append(true).open(&log);
+        let file = file.map_err(|error| CliError::file(&log, &error))?;
+        let errors = file.try_clone().map_err(|error| CliError::file(&log, &error))?;
+        let child = Command::new(&self.program)
+            .arg("run")
+            .arg("--config")
+            .arg(&process.files.config_path)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            // An interrupt at the terminal is for the replay, which then ends its nodes itself.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| CliError::file(&self.program, &error))?;
+        let pid = pid_path(&process.files);
+        std::fs::write(&pid, format!("{}\n", child.id()))
+            .map_err(|error| CliError::file(&pid, &error))?;
+        process.child = Some(child);
+        Ok(())
+    }
+
+    /// Kills a node as a power failure would (SIGKILL).
+    pub fn kill_node(&mut self, node: usize) -> Result<(), CliError> {
+        let Some(process) = self.nodes.get_mut(node) else { return Ok(()) };
+        let Some(mut child) = process.child.take() else { return Ok(()) };
+        let ended = child.kill().and_then(|()| child.wait());
+        ended.map(drop).map_err(|error| CliError::file(&self.program, &error))
+    }
+
+    /// Connects to a node as soon as it answers.
+    pub fn connect(&mut self, node: usize, lang: Lang) -> Result<Node, CliError> {
+        let started = Instant::now();
+        loop {
+            let Some(process) = self.nodes.get_mut(node) else {
+                return Err(CliError::bug(text!("no node {node}", "没有节点 {node}")));
+            };
+            process.check_runs()?;
+            match Node::connect_to(&process.files.address(), None, lang) {
+                Err(error)
+                    if error.kind() == ErrorKind::Unreachable
+                        && started.elapsed() < START_TIMEOUT =>
+                {
+                    std::thread::sleep(POLL_PAUSE);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Asks every node to end (SIGTERM) and waits for it; one that does not is killed.
+    pub fn stop(mut self) {
+        let asked = self.nodes.iter().filter_map(|process| process.child.as_ref());
+        for child in asked {
+            // Without the program `kill` the nodes are killed below.
+            Command::new("kill").arg(child.id().to_string()).status().ok();
+        }
+        let started = Instant::now();
+        for process in &mut self.nodes {
+            let Some(child) = &mut process.child else { continue };
+            while started.elapsed() < STOP_TIMEOUT && matches!(child.try_wait(), Ok(None)) {
+                std::thread::sleep(POLL_PAUSE);
+            }
+        }
+    }
+
+    /// Lets the nodes run on after this program.
+    pub fn let_go(mut self) {
+        for process in &mut self.nodes {
+            process.child = None;
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for process in &mut self.nodes {
+            if let Some(child) = &mut process.child {
+                // A process that is gone already needs no killing.
+                child.kill().and_then(|()| child.wait()).ok();
+            }
+        }
+    }
+}
+
+impl NodeProcess {
+    fn check_runs(&mut self) -> Result<(), CliError> {
+        let ended = match &mut self.child {
+            Some(child) => child.try_wait().ok().flatten(),
+            None => return Ok(()),
+        };
+        let Some(status) = ended else { return Ok(()) };
+        let (name, log) = (&self.files.name, log_path(&self.files));
+        let last = last_lines(&log);
+        let log = log.display();
+        Err(CliError::new(
+            ErrorKind::Unreachable,
+            text!(
+                "node {name} ended ({status}); its log ends with:\n{last}",
+                "节点 {name} 已退出（{status}）；其日志末尾为：\n{last}"
+            ),
+        )
+        .hint(text!("read {log}", "请查看 {log}")))
+    }
+}
+
+fn log_path(files: &NodeFiles) -> PathBuf {
+    files.config_path.with_file_name("node.log")
+}
+
+/// File with the process id of a node.
+pub fn pid_path(files: &NodeFiles) -> PathBuf {
+    files.config_path.with_file_name("pid")
+}
+
+fn last_lines(path: &Path) -> String {
+    const LINES: usize = 5;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(LINES);
+    lines.get(from..).unwrap_or_default().join("\n")
+}
+
+/// The node's program: beside this one, else on the search path.
+fn find_program() -> Result<PathBuf, CliError> {
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM));
+    if let Some(beside) = beside.filter(|path| path.is_file()) {
+        return Ok(beside);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(PROGRAM));
+    found.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+        CliError::user(text!("`{PROGRAM}` was not found", "未找到 `{PROGRAM}`")).hint(text!(
+            "build it: cargo build --release --bin {PROGRAM}",
+            "请先构建：cargo build --release --bin {PROGRAM}"
+        ))
+    })
+}

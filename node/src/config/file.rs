@@ -285,7 +285,7 @@ impl NodeConfig {
             ),
             ((1..=1_000).contains(&self.gossip.flush_millis), "gossip.flush_millis", "1 to 1000"),
         ];
-        for (holds, key, allowed) in ranges {
+        for (holds, key, allowed) in ranges.into_iter().chain(self.api.limits.ranges()) {
             if !holds {
                 return Err(ConfigError::OutOfRange { file: self.file.clone(), key, allowed });
             }

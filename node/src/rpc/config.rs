@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 /// Records on a page when the caller names no number.
 pub const PAGE_SIZE_DEFAULT: u32 = 100;
+/// Largest page that a configuration may allow.
+pub const PAGE_SIZE_MAX: u32 = 1_000;
 /// Most records looked at for one page; a page may hold fewer than asked for and still lead on.
 pub const PAGE_RECORDS_SCANNED_MAX: usize = 20_000;
 /// Most bytes of records on a page.
@@ -24,24 +26,16 @@ pub const SIMULATED_SIGNERS_MAX: usize = cets_contracts::tx::SIGNATURES_PER_TRAN
 
 /// The interface of a node: where it listens, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RpcConfig {
-    /// Address for gRPC and HTTP.
+    /// Address for gRPC and HTTP; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Certificate and key; plain text without.
+    #[serde(default)]
     pub tls: Option<TlsConfig>,
     /// Limits.
+    #[serde(default)]
     pub limits: RpcLimits,
-}
-
-impl Default for RpcConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 26_657)),
-            tls: None,
-            limits: RpcLimits::default(),
-        }
-    }
 }
 
 /// Files of the server's TLS identity, in PEM.
@@ -105,6 +99,78 @@ impl Default for RpcLimits {
             page_size_max: 1_000,
             submissions_in_flight_max: 1_024,
             streams_max: 256,
+        }
+    }
+}
+
+/// Whether a limit is within its range, its full name in the configuration, and what is allowed.
+pub type LimitRange = (bool, &'static str, &'static str);
+
+impl RpcLimits {
+    /// The range of every limit, and whether it holds.
+    pub fn ranges(&self) -> Vec<LimitRange> {
+        let waits = (1..=self.wait_millis_max).contains(&self.wait_millis_default);
+        let keep_alive = self.keep_alive_millis >= 1_000 && self.keep_alive_timeout_millis >= 1_000;
+        vec![
+            (self.connections_max >= 1, "api.limits.connections_max", "at least 1"),
+            (
+                self.connections_per_address_max >= 1,
+                "api.limits.connections_per_address_max",
+                "at least 1",
+            ),
+            (
+                self.streams_per_connection_max >= 1,
+                "api.limits.streams_per_connection_max",
+                "at least 1",
+            ),
+            (
+                (1..=512).contains(&self.requests_parallel_max),
+                "api.limits.requests_parallel_max",
+                "1 to 512",
+            ),
+            (
+                (65_536..=ANSWER_BYTES_MAX).contains(&self.request_bytes_max),
+                "api.limits.request_bytes_max",
+                "65536 (a transaction with its frame) to 67108864",
+            ),
+            (self.request_millis_max >= 100, "api.limits.request_millis_max", "at least 100"),
+            (waits, "api.limits.wait_millis_default", "1 to api.limits.wait_millis_max"),
+            (keep_alive, "api.limits.keep_alive_millis", "at least 1000, its timeout too"),
+            (
+                (1..=PAGE_SIZE_MAX).contains(&self.page_size_max),
+                "api.limits.page_size_max",
+                "1 to 1000",
+            ),
+            (
+                (1..=8_192).contains(&self.submissions_in_flight_max),
+                "api.limits.submissions_in_flight_max",
+                "1 to 8192",
+            ),
+            (self.streams_max >= 1, "api.limits.streams_max", "at least 1"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_limits_are_within_their_ranges_and_zeros_are_not() {
+        assert!(RpcLimits::default().ranges().iter().all(|(holds, ..)| *holds));
+        let config: RpcConfig = toml::from_str("listen = '127.0.0.1:0'").unwrap();
+        assert_eq!(config.limits, RpcLimits::default());
+        let zero: RpcConfig =
+            toml::from_str("listen = '127.0.0.1:0'\n[limits]\nstreams_max = 0").unwrap();
+        let broken: Vec<_> =
+            zero.limits.ranges().into_iter().filter(|(holds, ..)| !holds).collect();
+        assert_eq!(broken, [(false, "api.limits.streams_max", "at least 1")]);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        for text in ["listen = '127.0.0.1:0'\nport = 1", "listen = '[::]:0'\n[limits]\nx = 1"] {
+            assert!(toml::from_str::<RpcConfig>(text).is_err());
         }
     }
 }

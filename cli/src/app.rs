@@ -133,6 +133,8 @@ pub enum Command {
     Status(commands::status::StatusArgs),
     /// Explains codes, rules, parameters and exit codes
     Explain(commands::explain::ExplainArgs),
+    /// Replays the national market of 2021 to 2023 on a network of four nodes and audits it
+    Demo(commands::demo::DemoArgs),
     /// Prints a completion script for a shell
     Completions(commands::completions::CompletionsArgs),
 }
@@ -246,6 +248,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliEr
         Command::Export(args) => commands::audit::run_export(&args, session),
         Command::Status(args) => commands::status::run(&args, session),
         Command::Explain(args) => commands::explain::run(&args, session),
+        Command::Demo(args) => commands::demo::run(args, session),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }

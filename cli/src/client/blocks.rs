@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// An entry with its path to the root of the log at a size.
-    pub fn log_path(
+    pub fn log_entry(
         &self,
         log_index: LogIndex,
         log_size: u64,

@@ -6,6 +6,7 @@ pub mod block;
 pub mod completions;
 pub mod context;
 pub mod date;
+pub mod demo;
 pub mod explain;
 pub mod freeze;
 pub mod holdings;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cets_contracts::block::{Certificate, EventRecord, ExecutedBlock, TxOutcome};
 use cets_contracts::codec;
-use cets_contracts::types::{BlockId, Height, LogIndex};
+use cets_contracts::types::{AccountId, BlockId, Height, LogIndex};
 
 use super::database::{Durability, Writes};
 use super::history::{BlockPosition, history_key};

@@ -74,7 +74,7 @@ fn proven_hop(
     anchor: &Anchor,
     log_size: u64,
 ) -> Result<ProvenanceHop, CliError> {
-    let (entry, log) = node.log_path(hop.log_index, log_size)?;
+    let (entry, log) = node.log_entry(hop.log_index, log_size)?;
     let events = node.transaction(hop.tx_id)?.events.map(|record| codec::encode(&record));
     let block = match hop.height == anchor.height() {
         true => None,
@@ -82,7 +82,7 @@ fn proven_hop(
             let block = node.block(Some(hop.height))?;
             // The header's entry follows those of its transactions.
             let index = block.first_log_index.saturating_add(block.receipts.len() as u64);
-            let (entry, log) = node.log_path(index, log_size)?;
+            let (entry, log) = node.log_entry(index, log_size)?;
             Some(BlockInclusion { entry, log })
         }
     };

@@ -102,7 +102,8 @@ crate::reject_codes! { REJECTS:
         zh "账户 {account} 同时为双方。"
         hint "Name two different accounts."
         hint_zh "请填写两个不同的账户。";
-    1020 INSTRUMENT_NOT_HELD "Interim Regulations art. 7; Measures (Trial) art. 21" [account, instrument]
+    1020 INSTRUMENT_NOT_HELD "Interim Regulations art. 7"
+        [account, instrument]
         en "Account {account} may not hold {instrument}."
         zh "账户 {account} 不得持有 {instrument}。"
         hint "Entities, traders and the government hold both kinds; project owners hold CCER only."

@@ -15,8 +15,6 @@ mod authorize;
 mod reject;
 mod rule;
 mod table;
-#[cfg(test)]
-pub(crate) mod testing;
 
 pub use authorize::*;
 pub use reject::*;
@@ -47,3 +45,6 @@ table::rules! {
     19 reject => governance::reject::Reject,
     20 close_account => accounts::close_account::CloseAccount,
 }
+
+#[cfg(test)]
+pub(crate) mod testing;

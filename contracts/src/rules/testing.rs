@@ -368,3 +368,14 @@ impl Market {
         self.accept(registry, IssueCcer { lines: vec![line], document: digest(4) });
     }
 }
+
+#[test]
+fn the_readme_lists_every_rule_with_its_tag_and_people() {
+    let readme = include_str!("../../README.md");
+    for rule in super::RULES {
+        let start = format!("| {} | `{}` |", rule.tag, rule.name);
+        let end = format!("| {} |", rule.authority.people_min);
+        let line = readme.lines().find(|line| line.starts_with(&start));
+        assert!(line.is_some_and(|line| line.ends_with(&end)), "{start}");
+    }
+}

@@ -20,7 +20,7 @@
 //! Obligations. All lines or none.
 //!
 //! # Event
-//! The year, the number of new records and of corrections, and the sums.
+//! The year, the entities, the number of new records and of corrections, and the sums.
 
 use std::collections::BTreeSet;
 
@@ -57,10 +57,12 @@ pub struct RecordVerifiedEmissions {
 }
 
 /// Verified emissions were recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedEmissionsRecorded {
     /// The compliance year.
     pub year: Vintage,
+    /// The entities, in the order of the lines.
+    pub entities: Vec<AccountId>,
     /// Lines that recorded an entity for the first time.
     pub recorded: u32,
     /// Lines that corrected an earlier record.
@@ -155,6 +157,7 @@ impl Rule for RecordVerifiedEmissions {
 
         let mut event = VerifiedEmissionsRecorded {
             year: self.year,
+            entities: self.lines.iter().map(|line| line.account).collect(),
             recorded: 0,
             corrected: 0,
             verified: Tonnes::ZERO,
@@ -266,6 +269,7 @@ mod tests {
         let sum = Tonnes::new(95);
         let expected = VerifiedEmissionsRecorded {
             year: year(1920),
+            entities: vec![entity(1)],
             recorded: 0,
             corrected: 1,
             verified: sum,

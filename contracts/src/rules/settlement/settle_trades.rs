@@ -30,7 +30,7 @@
 //! Accounts, units, supplies, settlements.
 //!
 //! # Event
-//! One outcome per line: the ranges delivered, or the refusal.
+//! One outcome per line: the ranges delivered, or the refusal; and the parties of failed lines.
 
 use std::collections::BTreeSet;
 
@@ -110,6 +110,8 @@ pub struct TradesSettled {
     pub amount: Fen,
     /// One outcome per trade, in order.
     pub outcomes: Vec<TradeOutcome>,
+    /// Parties of trades that failed, each once, so that their histories show it.
+    pub parties_failed: BTreeSet<AccountId>,
 }
 
 crate::reject_codes! { REJECTS:
@@ -192,6 +194,7 @@ impl Rule for SettleTrades {
         let block_min = block_min(state, ccer, today)?;
         let mut settlement = self.new_settlement();
         let mut outcomes = Vec::with_capacity(self.trades.len());
+        let mut parties_failed = BTreeSet::new();
         let mut ranges_left = SERIAL_RANGES_MOVED_MAX;
         for trade in &self.trades {
             match state.attempt(|state| settle(trade, block_min, ranges_left, today, state)) {
@@ -203,6 +206,7 @@ impl Rule for SettleTrades {
                 Err(Abort::Reject(reject)) => {
                     settlement.lines_failed = settlement.lines_failed.saturating_add(1);
                     settlement.trades_open.insert(trade.trade_no);
+                    parties_failed.extend([trade.seller, trade.buyer]);
                     outcomes.push(TradeOutcome::Failed(reject));
                 }
                 Err(Abort::Fault(fault)) => return Err(fault.into()),
@@ -210,7 +214,8 @@ impl Rule for SettleTrades {
         }
         state.put(key, &settlement)?;
 
-        Ok(TradesSettled { tonnes: settlement.tonnes, amount: settlement.amount, outcomes })
+        let Settlement { tonnes, amount, .. } = settlement;
+        Ok(TradesSettled { tonnes, amount, outcomes, parties_failed })
     }
 
     fn example() -> Self {
@@ -419,6 +424,7 @@ mod tests {
             tonnes: Tonnes::new(101),
             amount: Fen::new(512_348),
             outcomes: vec![outcome(1, 100), outcome(101, 101)],
+            parties_failed: BTreeSet::new(),
         };
         assert_eq!(settled(event), expected);
         assert_eq!(market.free(entity(2), cea(1920)), 101);
@@ -579,6 +585,8 @@ mod tests {
         let trades = [trade(1, 11, 1), trade(2, 10, 100_001), trade(3, 10, 100_000)];
         let event = market.accept(exchange(), batch(1, &trades));
         let expected = [Some("HOLDING_INSUFFICIENT"), Some("FUNDS_INSUFFICIENT"), None];
+        let failed = settled(event.clone()).parties_failed;
+        assert_eq!(failed.into_iter().collect::<Vec<_>>(), [entity(1), entity(2)]);
         assert_eq!(failures(event), expected);
         assert_eq!(market.free(entity(2), cea(1920)), 10);
         assert_eq!((market.money(entity(1)), market.money(entity(2))), (1_000_000, 0));

@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAMS = $${CARGO_TARGET_DIR:-target}/release
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: demo test check bless tools
+.PHONY: demo test check bless tools verifier
 
 ## Replays the national market on four nodes: make demo ARGS="--exit --market-data FILE"
 demo: tools
@@ -14,7 +14,7 @@ demo: tools
 	$(PROGRAMS)/cets demo $(ARGS)
 
 ## Runs all tests.
-test: tools
+test: tools verifier
 	cargo build --release --workspace --bin cets --bin cetsd
 	cargo test --release --workspace
 
@@ -42,3 +42,11 @@ tools:
 	    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs \
 	        | sh -s -- -y --no-modify-path --profile minimal --default-toolchain none; }
 	@cargo --version || rustup toolchain install
+
+# The verifier in Python has packages of its own; its tests say so and are skipped without them.
+verifier:
+	@python=$${CARGO_TARGET_DIR:-target}/verifier/bin/python3; \
+	$$python -c 'import blake3, cryptography' 2>/dev/null || { \
+	    python3 -m venv "$$(dirname "$$(dirname $$python)")" && \
+	    $$python -m pip install -q -r tests/verifier/requirements.txt; } || \
+	    echo "No Python packages here: the tests of tests/verifier will be skipped"

@@ -8,5 +8,7 @@
     clippy::float_arithmetic
 )]
 
+pub mod formats;
 pub mod licences;
+pub mod sample_ledger;
 pub mod workspace;

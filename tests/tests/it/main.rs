@@ -6,6 +6,8 @@
     clippy::cast_sign_loss
 )]
 
+mod foreign_verifiers;
+mod formats;
 mod layout;
 mod tidy;
 

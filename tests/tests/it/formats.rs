@@ -1,0 +1,216 @@
+//! The pages of `docs/formats`: their examples are those of the code, their session runs, and the
+//! verifier that was written from them judges good and damaged proofs.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use cets_contracts::genesis::Genesis;
+use cets_contracts::proof::ProofFile;
+use cets_contracts::transparency::{Policy, TlogProof};
+use cets_tests::formats;
+use cets_tests::sample_ledger::SampleLedger;
+use cets_tests::workspace;
+
+#[test]
+fn examples_and_samples_are_those_of_the_code() {
+    let differences = formats::differences();
+    assert!(differences.is_empty(), "run `cargo bless-formats`: {differences:#?}");
+}
+
+fn sample(name: &str) -> PathBuf {
+    workspace::root().join("docs/formats/sample").join(name)
+}
+
+#[test]
+fn every_sample_verifies() {
+    let genesis: Genesis =
+        serde_json::from_str(&std::fs::read_to_string(sample("genesis.json")).unwrap()).unwrap();
+    let policy: Policy = std::fs::read_to_string(sample("policy")).unwrap().parse().unwrap();
+    for (name, text) in formats::samples() {
+        if name.ends_with(".cets-proof") {
+            ProofFile::from_text(&text).unwrap().verify(&genesis).unwrap();
+        } else if name.ends_with(".tlog-proof") {
+            text.parse::<TlogProof>().unwrap().verify(&policy).unwrap();
+        }
+    }
+}
+
+/// The session of the page, as its reader pastes it.
+fn session() -> String {
+    let page = workspace::root().join("docs/formats/transparency.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = text.split_once("<!-- session -->\n```bash\n").unwrap();
+    rest.split_once("```\n").unwrap().0.to_owned()
+}
+
+fn has(program: &str, argument: &str) -> bool {
+    Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
+}
+
+fn run_session(folder: &std::path::Path) -> String {
+    let output =
+        Command::new("bash").arg("-c").arg(session()).current_dir(folder).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_session_by_hand_accepts_the_sample_and_refuses_it_damaged() {
+    if !has("openssl", "version") || !has("basenc", "--version") || !has("bash", "--version") {
+        println!("skipped: openssl, basenc or bash is not installed");
+        return;
+    }
+    let good = run_session(&sample(""));
+    assert!(good.contains("in the log: "), "{good}");
+    assert!(good.contains("validator/registry cosigned at 2021-07-16T01:30:03Z"), "{good}");
+    assert!(good.ends_with("3 good cosignatures, 3 needed\n"), "{good}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let policy = std::fs::read_to_string(sample("policy")).unwrap();
+    std::fs::write(folder.path().join("policy"), policy).unwrap();
+    let proof = std::fs::read_to_string(sample("receipt.tlog-proof")).unwrap();
+    let damage = |from: &str, to: &str| {
+        assert!(proof.contains(from));
+        std::fs::write(folder.path().join("receipt.tlog-proof"), proof.replacen(from, to, 1))
+            .unwrap();
+        run_session(folder.path())
+    };
+    assert!(!damage("index 2", "index 1").contains("in the log"));
+    assert!(!damage("extra AK", "extra AL").contains("in the log"));
+    assert!(damage("\n5\n", "\n6\n").ends_with("0 good cosignatures, 3 needed\n"));
+}
+
+/// A Python with the packages of the verifier: the one that `make tools` sets up, or the system's.
+fn python() -> Option<PathBuf> {
+    let target = std::env::var("CARGO_TARGET_DIR")
+        .map_or_else(|_| workspace::root().join("target"), |path| workspace::root().join(path));
+    let candidates = [target.join("verifier/bin/python3"), PathBuf::from("python3")];
+    candidates.into_iter().find(|python| {
+        let import = ["-c", "import blake3, cryptography"];
+        let output = Command::new(python).args(import).output();
+        output.is_ok_and(|output| output.status.success())
+    })
+}
+
+struct Verifier(PathBuf);
+
+impl Verifier {
+    /// The verifier, or none with a printed reason.
+    fn new() -> Option<Self> {
+        let found = python().map(Self);
+        if found.is_none() {
+            println!("skipped: no python3 with the packages of tests/verifier/requirements.txt");
+        }
+        found
+    }
+
+    fn run(&self, arguments: &[&std::ffi::OsStr]) -> Output {
+        let script = workspace::root().join("tests/verifier/cets_verify.py");
+        Command::new(&self.0).arg(script).args(arguments).output().unwrap()
+    }
+
+    fn proof(&self, file: &std::path::Path) -> Output {
+        self.run(&["proof".as_ref(), sample("genesis.json").as_ref(), file.as_ref()])
+    }
+}
+
+#[test]
+fn the_python_verifier_accepts_every_sample() {
+    let Some(verifier) = Verifier::new() else { return };
+    for (name, says) in [
+        ("units.cets-proof", "CEA-2021 151-154 belongs to CN-KEE-0000000002"),
+        ("statement.cets-proof", "CN-KEE-0000000003-13 holds 15 t of CEA-2021, free"),
+        ("receipt.cets-proof", "accepted"),
+        ("refused.cets-proof", "refused with code 1009"),
+        ("records.cets-proof", "2 records"),
+        ("provenance.cets-proof", "hop 3"),
+    ] {
+        let output = verifier.proof(&sample(name));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{name}: {error}");
+        assert!(text.contains(says), "{name}: {text}");
+    }
+    let (policy, proof) = (sample("policy"), sample("receipt.tlog-proof"));
+    let output = verifier.run(&["tlog".as_ref(), policy.as_ref(), proof.as_ref()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let ledger = SampleLedger::story();
+    let folder = tempfile::tempdir().unwrap();
+    let short = folder.path().join("short.tlog-proof");
+    std::fs::write(&short, ledger.tlog_proof(2, 2, 2).to_string()).unwrap();
+    let output = verifier.run(&["tlog".as_ref(), policy.as_ref(), short.as_ref()]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("2 cosignatures of the checkpoint are no quorum"), "{message}");
+}
+
+#[test]
+fn the_python_verifier_refuses_proofs_with_any_byte_changed() {
+    let Some(verifier) = Verifier::new() else { return };
+    let genesis = sample("genesis.json");
+    let mut arguments: Vec<std::ffi::OsString> = vec!["tamper".into(), genesis.into()];
+    for name in ["units", "statement", "receipt", "refused", "records", "provenance"] {
+        arguments.push(sample(&format!("{name}.cets-proof")).into());
+    }
+    let arguments: Vec<&std::ffi::OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+    let output = verifier.run(&arguments);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("every change was detected"), "{text}");
+}
+
+#[test]
+fn the_python_verifier_walks_the_log_and_the_history_and_names_what_is_damaged() {
+    let Some(verifier) = Verifier::new() else { return };
+    let ledger = SampleLedger::long(600);
+    let height = ledger.newest().anchor.height().get();
+    let folder = tempfile::tempdir().unwrap();
+    ledger.write_log(folder.path(), height, 4);
+    let history = folder.path().join("history");
+    std::fs::write(&history, ledger.history()).unwrap();
+    let policy = folder.path().join("policy");
+    let run = || {
+        let log = verifier.run(&["log".as_ref(), policy.as_ref(), folder.path().as_ref()]);
+        let history = verifier.run(&["history".as_ref(), history.as_ref()]);
+        let message = |output: Output| {
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() { Ok(()) } else { Err(stderr) }
+        };
+        (message(log), message(history))
+    };
+    assert_eq!(run(), (Ok(()), Ok(())));
+    for (path, byte, names) in [
+        ("tile/0/001", 40, "tile/0/001"),
+        ("tile/entries/001", 700, "entry 2"),
+        ("checkpoint", 5, "origin"),
+    ] {
+        let path = folder.path().join(path);
+        let good = std::fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        bad[byte] ^= 1;
+        std::fs::write(&path, bad).unwrap();
+        let (log, _) = run();
+        let message = log.unwrap_err();
+        assert!(message.contains(names), "{}: {message}", path.display());
+        std::fs::write(&path, good).unwrap();
+    }
+    let good = std::fs::read(&history).unwrap();
+    // Without rules, records of derived tables, the last of the file, are not judged.
+    let sizes: Vec<usize> = ledger.frames().iter().map(|frame| frame.encode().len()).collect();
+    let records = good.len() - sizes.iter().rev().take(2).sum::<usize>();
+    for position in [100, records / 4, records / 2, records - 100, records + 200] {
+        let mut bad = good.clone();
+        bad[position] ^= 1;
+        std::fs::write(&history, bad).unwrap();
+        let (_, history) = run();
+        assert!(history.is_err(), "byte {position} of the history");
+    }
+    let last_block = sizes[sizes.len() - 3];
+    let cut = [&good[..records - last_block], &good[records..]].concat();
+    for (bytes, says) in [(&good[..good.len() - sizes[sizes.len() - 1]], "no end"), (&cut, "ends")]
+    {
+        std::fs::write(&history, bytes).unwrap();
+        let (_, history) = run();
+        let message = history.unwrap_err();
+        assert!(message.contains(says), "{message}");
+    }
+}

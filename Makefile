@@ -17,6 +17,8 @@ demo: tools
 test: tools verifier
 	cargo build --release --workspace --bin cets --bin cetsd
 	cargo test --release --workspace
+	cargo test --release --manifest-path tests/foreign/Cargo.toml \
+	    --target-dir $${CARGO_TARGET_DIR:-target}
 
 ## Format, lints, documentation and licences.
 check: tools

@@ -14,6 +14,7 @@ use malachitebft_app_channel::{AppMsg, Channels};
 use crate::config::EngineConfig;
 use crate::context::{EngineContext, Members};
 use crate::engine::{EngineError, Shared, blocking};
+use crate::guard::Guard;
 use crate::handlers::{decide, extend, propose, receive, start, sync};
 use crate::ledger::{Ledger, LedgerFault};
 use crate::spawn::Role;
@@ -25,7 +26,7 @@ use crate::streams::Streams;
 pub enum Exit {
     /// The node is asked to stop.
     Shutdown,
-    /// The engine closed its side.
+    /// The engine closed its side, or the guard stopped it.
     EngineGone,
     /// The node must go on without voting up to a height.
     Follow {
@@ -54,6 +55,7 @@ pub struct App {
     pub ledger: Arc<dyn Ledger>,
     pub chain_id: ChainId,
     pub role: Role,
+    pub guard: Arc<Guard>,
     /// Last height at which this node follows although it has a key.
     pub abstains_until: Option<Height>,
     pub shared: Arc<Shared>,
@@ -80,6 +82,7 @@ impl App {
         config: EngineConfig,
         ledger: Arc<dyn Ledger>,
         role: Role,
+        guard: Arc<Guard>,
         abstains_until: Option<Height>,
         shared: Arc<Shared>,
     ) -> Result<Self, EngineError> {
@@ -98,6 +101,7 @@ impl App {
             chain_id: ledger.chain_id(),
             ledger,
             role,
+            guard,
             abstains_until,
             shared,
             tip,
@@ -124,6 +128,7 @@ impl App {
             let message = tokio::select! {
                 biased;
                 () = shutdown.as_mut() => return Ok(Exit::Shutdown),
+                () = self.guard.alarm() => return Ok(Exit::EngineGone),
                 message = channels.consensus.recv() => match message {
                     Some(message) => message,
                     None => return Ok(Exit::EngineGone),

@@ -9,9 +9,8 @@ use malachitebft_engine_byzantine::{ByzantineConfig, Trigger};
 use crate::codec::WireCodec;
 use crate::config::ConfigError;
 use crate::context::{BlockValue, EngineAddress, EngineContext};
-use crate::keys::EngineSigner;
+use crate::keys::{EngineSigner, validator_address};
 use crate::signing::GuardedSigner;
-use crate::spawn::address_of;
 
 /// Seed of the engine's own choices, so that a run can be repeated.
 const SEED: u64 = 1;
@@ -47,7 +46,7 @@ pub fn network(
             }
         };
     }
-    let address = EngineAddress(address_of(&signer.public_key()));
+    let address = EngineAddress(validator_address(&signer.public_key()));
     Ok(ByzantineContext {
         identity,
         codec: WireCodec,

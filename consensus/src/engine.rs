@@ -172,6 +172,16 @@ struct Life {
     abstains_until: Option<Height>,
 }
 
+/// What follows a life of the engine.
+enum After {
+    /// Another life, without votes up to a height if one is given.
+    Restart(Option<Height>),
+    /// Waiting for a person.
+    Hang,
+    /// Nothing.
+    Stop(Result<(), EngineError>),
+}
+
 /// A started engine. It does nothing for the ledger until [`EngineHandle::run_until`].
 pub struct EngineHandle {
     config: EngineConfig,
@@ -285,46 +295,49 @@ impl EngineHandle {
                 self.config.clone(),
                 Arc::clone(&self.ledger),
                 self.life.role.clone(),
+                Arc::clone(&self.guard),
                 self.life.abstains_until,
                 Arc::clone(&self.shared),
             )
             .await?;
-            let exit = app.run(&mut self.life.channels, shutdown.as_mut()).await;
-            let next = match exit {
-                Err(error) => {
-                    error!(%error, "consensus stops");
-                    self.stop().await;
-                    return Err(error);
-                }
-                Ok(Exit::Shutdown) => {
-                    self.stop().await;
+            let after = match app.run(&mut self.life.channels, shutdown.as_mut()).await {
+                Err(error) => After::Stop(Err(error)),
+                Ok(Exit::Shutdown) => After::Stop(Ok(())),
+                Ok(Exit::Validate) => After::Restart(None),
+                Ok(Exit::Follow { until }) => After::Restart(Some(until)),
+                Ok(Exit::EngineGone) => self.after_its_end().await,
+            };
+            match after {
+                After::Restart(abstains_until) => self = self.restart(abstains_until).await?,
+                After::Hang => {
+                    self.hang(shutdown.as_mut()).await;
                     return Ok(());
                 }
-                Ok(Exit::Validate) => None,
-                Ok(Exit::Follow { until }) => Some(until),
-                Ok(Exit::EngineGone) => match self.guard.take_refused() {
-                    Some(refused) => {
-                        error!(%refused, "the double-sign guard stopped the engine");
-                        self.guard.height().or(Some(refused.height))
+                After::Stop(outcome) => {
+                    if let Err(error) = &outcome {
+                        error!(%error, "consensus stops");
                     }
-                    None if self.hangs().await => {
-                        self.hang(shutdown.as_mut()).await;
-                        return Ok(());
-                    }
-                    None => {
-                        self.stop().await;
-                        return Err(EngineError::Gone);
-                    }
-                },
-            };
-            self = self.restart(next).await?;
+                    self.stop().await;
+                    return outcome;
+                }
+            }
         }
     }
 
-    /// Whether the engine holds itself for a person to look, rather than having stopped.
-    async fn hangs(&mut self) -> bool {
-        let stopped = tokio::time::timeout(STOP_WAIT, &mut self.life.stopped).await;
-        stopped.is_err()
+    /// What to do after the engine ended by itself.
+    async fn after_its_end(&mut self) -> After {
+        if let Some(fault) = self.guard.take_fault() {
+            return After::Stop(Err(fault.into()));
+        }
+        if let Some(refused) = self.guard.take_refused() {
+            error!(%refused, "the double-sign guard stopped the engine");
+            return After::Restart(self.guard.height().or(Some(refused.height)));
+        }
+        // An engine that holds itself for a person to look keeps its supervisor alive.
+        match tokio::time::timeout(STOP_WAIT, &mut self.life.stopped).await {
+            Ok(_) => After::Stop(Err(EngineError::Gone)),
+            Err(_) => After::Hang,
+        }
     }
 
     async fn hang(self, shutdown: std::pin::Pin<&mut (impl Future<Output = ()> + Send)>) {
@@ -366,7 +379,18 @@ async fn stop_actors(life: Life) {
     // Whoever waits for an answer of the application gets an error now, and can stop.
     drop(life.channels);
     let supervisor = life.supervisor.0.get_cell();
-    supervisor.stop_children_and_wait(None, Some(STOP_WAIT)).await;
+    let children = supervisor.get_children();
+    // The supervisor kills the others as soon as one has stopped; a killed network never closes
+    // its port. So they are taken from it first.
+    for child in &children {
+        child.unlink(supervisor.clone());
+    }
+    let stops = children.iter().map(|child| child.stop_and_wait(None, Some(STOP_WAIT)));
+    for (child, stopped) in children.iter().zip(futures::future::join_all(stops).await) {
+        if stopped.is_err() {
+            child.kill();
+        }
+    }
     supervisor.stop(None);
     if tokio::time::timeout(STOP_WAIT, life.stopped).await.is_err() {
         supervisor.kill();

@@ -1,8 +1,11 @@
 //! Proof that a validator signed two conflicting statements.
 
 use cets_contracts::crypto::{self, SignedMessage};
-use cets_contracts::types::{Height, PublicKey, Signature, ValidatorAddress};
+use cets_contracts::types::{ChainId, Height, PublicKey, Signature, ValidatorAddress};
 use serde::{Deserialize, Serialize};
+
+use crate::keys::validator_address;
+use crate::statements::statement_prefix;
 
 /// What a validator signs once per height and round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,19 +78,63 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Whether both statements are of this height, round and step, differ, and carry valid
-    /// signatures of the key.
-    ///
-    /// `statement_prefix` is [`crate::statement_prefix`] of the chain for these values.
-    pub fn verify(&self, key: &PublicKey, statement_prefix: &[u8]) -> bool {
-        let signed = |statement: &SignedStatement| {
-            statement.message.starts_with(statement_prefix)
-                && crypto::verify(&SignedMessage {
-                    key,
-                    signature: &statement.signature,
-                    message: &statement.message,
-                })
+    /// Whether the validator with this key signed two different statements for this height,
+    /// round and step of a chain.
+    pub fn verify(&self, chain_id: ChainId, key: &PublicKey) -> bool {
+        let prefix = statement_prefix(chain_id, self.step, self.height, self.round);
+        let signed = |SignedStatement { message, signature }: &SignedStatement| {
+            message.starts_with(&prefix)
+                && crypto::verify(&SignedMessage { key, signature, message })
         };
-        self.first.message != self.second.message && signed(&self.first) && signed(&self.second)
+        validator_address(key) == self.validator
+            && self.first.message != self.second.message
+            && signed(&self.first)
+            && signed(&self.second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::keys::{EngineSigner as _, LocalSigner};
+    use crate::statements::proposal_statement;
+
+    const CHAIN: ChainId = ChainId::new([1; 16]);
+    const HEIGHT: Height = Height::new(4);
+
+    fn evidence(signer: &LocalSigner) -> Evidence {
+        let statement = |id: u8| {
+            let id = cets_contracts::types::BlockId::new([id; 32]);
+            let message = proposal_statement(CHAIN, HEIGHT, 2, None, id);
+            let signature = signer.sign(&message).expect("a local key signs");
+            SignedStatement { message, signature }
+        };
+        Evidence {
+            validator: validator_address(&signer.public_key()),
+            height: HEIGHT,
+            round: 2,
+            step: SignedStep::Proposal,
+            first: statement(1),
+            second: statement(2),
+        }
+    }
+
+    #[test]
+    fn evidence_verifies_for_its_chain_validator_height_round_and_step_alone() {
+        let signer = LocalSigner::new(SigningKey::from_bytes(&[1; 32]));
+        let other = LocalSigner::new(SigningKey::from_bytes(&[2; 32]));
+        let (key, good) = (signer.public_key(), evidence(&signer));
+        assert!(good.verify(CHAIN, &key));
+        assert!(!good.verify(ChainId::new([2; 16]), &key));
+        assert!(!good.verify(CHAIN, &other.public_key()));
+        assert!(!Evidence { height: HEIGHT.next(), ..good.clone() }.verify(CHAIN, &key));
+        assert!(!Evidence { round: 3, ..good.clone() }.verify(CHAIN, &key));
+        assert!(!Evidence { step: SignedStep::Prevote, ..good.clone() }.verify(CHAIN, &key));
+        assert!(!Evidence { second: good.first.clone(), ..good.clone() }.verify(CHAIN, &key));
+        let mut forged = good;
+        forged.second.signature = forged.first.signature;
+        assert!(!forged.verify(CHAIN, &key));
     }
 }

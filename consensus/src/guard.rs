@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cets_contracts::types::{Digest, Height};
+use tokio::sync::Notify;
 
 use crate::evidence::SignedStep;
 use crate::ledger::{Ledger, LedgerFault};
@@ -82,9 +83,9 @@ pub enum GuardError {
     /// It would be a double signature.
     #[error(transparent)]
     DoubleSign(#[from] DoubleSign),
-    /// The mark could not be saved.
-    #[error(transparent)]
-    Ledger(#[from] LedgerFault),
+    /// The mark could not be saved; [`Guard::take_fault`] says why.
+    #[error("the double-sign guard could not be saved")]
+    NotSaved,
 }
 
 #[derive(Debug, Default)]
@@ -99,12 +100,16 @@ struct Marks {
     replaying: bool,
     /// The last refusal.
     refused: Option<DoubleSign>,
+    /// The last failure to save.
+    fault: Option<LedgerFault>,
 }
 
 /// Remembers what this validator signed and refuses to contradict it.
 pub struct Guard {
     ledger: Arc<dyn Ledger>,
     marks: Mutex<Marks>,
+    /// Rings when a signature was refused or a mark could not be saved.
+    alarm: Notify,
 }
 
 impl Guard {
@@ -116,7 +121,7 @@ impl Guard {
         for mark in saved.iter().filter(|mark| mark.height == marks.height) {
             marks.signed.insert((mark.round, mark.step), mark.statement);
         }
-        Ok(Self { ledger, marks: Mutex::new(marks) })
+        Ok(Self { ledger, marks: Mutex::new(marks), alarm: Notify::new() })
     }
 
     /// Height of the newest mark, when there is one.
@@ -143,6 +148,7 @@ impl Guard {
         if height < marks.height || contradicts {
             let refused = DoubleSign { height, round, step };
             marks.refused = Some(refused);
+            self.alarm.notify_one();
             return Err(refused.into());
         }
         if height > marks.height {
@@ -155,7 +161,11 @@ impl Guard {
         }
         let mark = GuardMark { height, round, step, statement };
         if marks.replaying {
-            self.ledger.save_guard(&[mark])?;
+            if let Err(fault) = self.ledger.save_guard(&[mark]) {
+                marks.fault = Some(fault);
+                self.alarm.notify_one();
+                return Err(GuardError::NotSaved);
+            }
         } else {
             marks.unsaved.push(mark);
         }
@@ -164,14 +174,31 @@ impl Guard {
     }
 
     /// Saves what was signed since the last call; called after the log was flushed.
-    pub fn save(&self) -> Result<(), LedgerFault> {
+    pub fn save(&self) -> Result<(), GuardError> {
         let unsaved = std::mem::take(&mut self.lock().unsaved);
-        if unsaved.is_empty() { Ok(()) } else { self.ledger.save_guard(&unsaved) }
+        if unsaved.is_empty() {
+            return Ok(());
+        }
+        self.ledger.save_guard(&unsaved).map_err(|fault| {
+            self.lock().fault = Some(fault);
+            self.alarm.notify_one();
+            GuardError::NotSaved
+        })
+    }
+
+    /// Waits until a signature was refused or a mark could not be saved.
+    pub async fn alarm(&self) {
+        self.alarm.notified().await;
     }
 
     /// Takes the last refusal.
     pub fn take_refused(&self) -> Option<DoubleSign> {
         self.lock().refused.take()
+    }
+
+    /// Takes the last failure to save.
+    pub fn take_fault(&self) -> Option<LedgerFault> {
+        self.lock().fault.take()
     }
 
     /// Tells that the log starts or stops to be replayed.

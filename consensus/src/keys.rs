@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cets_contracts::types::{PublicKey, Signature};
+use cets_contracts::block::Validator;
+use cets_contracts::types::{PublicKey, Signature, ValidatorAddress};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use malachitebft_app_channel::app::types::PeerId;
 
@@ -54,6 +55,13 @@ pub fn peer_id(network_key: &PublicKey) -> Result<String, ed25519_dalek::Signatu
     bytes.extend_from_slice(network_key.as_bytes());
     let peer_id = PeerId::from_bytes(&bytes).expect("the multihash has the right form");
     Ok(peer_id.to_string())
+}
+
+/// Address of the validator with a consensus key.
+pub fn validator_address(consensus_key: &PublicKey) -> ValidatorAddress {
+    // Only the consensus key is in the address.
+    let (consensus_key, cosigner_key) = (*consensus_key, *consensus_key);
+    Validator { name: String::new(), consensus_key, cosigner_key, power: 1 }.address()
 }
 
 /// The keys of a node.

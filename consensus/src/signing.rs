@@ -11,6 +11,7 @@ use malachitebft_app_channel::app::types::core::{
     VoteExtensionScope, VoteType,
 };
 use malachitebft_signing::{Error, Signer, VerificationResult, Verifier};
+use tracing::error;
 
 use crate::context::{BlockProposal, BlockVote, EngineContext, NoExtension};
 use crate::evidence::SignedStep;
@@ -73,6 +74,9 @@ impl GuardedSigner {
     }
 
     /// Signs a statement; off the async threads, because guard and signer may block.
+    ///
+    /// Does not return when the guard refuses: an error would make the engine kill its actors,
+    /// while its alarm makes us stop them in good order.
     async fn sign(
         &self,
         height: Height,
@@ -82,12 +86,16 @@ impl GuardedSigner {
     ) -> Result<Signature, Error> {
         let (guard, signer) = (self.guard.clone(), Arc::clone(&self.signer));
         let signed = tokio::task::spawn_blocking(move || {
-            if let Some(guard) = guard {
-                guard.admit(height, round, step, &message).map_err(Error::from_source)?;
-            }
-            signer.sign(&message).map_err(Error::from_source)
+            let admitted = guard.map_or(Ok(()), |it| it.admit(height, round, step, &message));
+            admitted.map(|()| signer.sign(&message))
         });
-        signed.await.map_err(Error::from_source)?
+        match signed.await.map_err(Error::from_source)? {
+            Ok(signature) => signature.map_err(Error::from_source),
+            Err(refused) => {
+                error!(%refused, "not signed");
+                std::future::pending().await
+            }
+        }
     }
 }
 

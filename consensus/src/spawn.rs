@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytesize::ByteSize;
-use cets_contracts::block::{BLOCK_BYTES_MAX, Validator};
-use cets_contracts::types::{ChainId, PublicKey, ValidatorAddress};
+use cets_contracts::block::BLOCK_BYTES_MAX;
+use cets_contracts::types::{ChainId, ValidatorAddress};
 use malachitebft_app_channel::app::config::{
     ChannelNames, ConsensusConfig, NodeConfig, ProtocolNames, PubSubProtocol, ValuePayload,
     ValueSyncConfig,
@@ -24,7 +24,7 @@ use crate::config::{ConfigError, EngineConfig, PART_BYTES_MAX, PART_BYTES_MIN};
 use crate::context::{EngineAddress, EngineContext};
 use crate::engine::EngineError;
 use crate::guard::Guard;
-use crate::keys::{EngineKeys, EngineSigner};
+use crate::keys::{EngineKeys, EngineSigner, validator_address};
 use crate::signing::{EngineVerifier, GuardedSigner};
 use crate::wal;
 
@@ -48,17 +48,10 @@ impl Role {
     /// The validator address of the role; followers have one that no key derives.
     pub fn address(&self) -> ValidatorAddress {
         match self {
-            Self::Validator(signer) => address_of(&signer.public_key()),
+            Self::Validator(signer) => validator_address(&signer.public_key()),
             Self::Follower => ValidatorAddress::new([0; ValidatorAddress::LEN]),
         }
     }
-}
-
-/// Address of a validator with a consensus key.
-pub fn address_of(key: &PublicKey) -> ValidatorAddress {
-    // Only the consensus key is in the address.
-    let (consensus_key, cosigner_key) = (*key, *key);
-    Validator { name: String::new(), consensus_key, cosigner_key, power: 1 }.address()
 }
 
 #[derive(Clone, Debug)]

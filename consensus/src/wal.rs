@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cets_contracts::types::Height;
@@ -24,6 +25,10 @@ use crate::guard::Guard;
 
 /// Bytes of the version and the height at the start of the log.
 const WAL_HEADER_BYTES: usize = 12;
+/// How often the log is tried to be opened.
+const LOCK_ATTEMPTS_MAX: u32 = 40;
+/// Wait between two tries.
+const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 /// Height whose messages a log holds; `None` when there is no usable log.
 ///
@@ -142,20 +147,36 @@ impl Actor for GuardedLog {
 }
 
 /// Opens the log and puts the guard behind it.
+///
+/// The log is locked; a life of the engine that just ended may hold the lock for a moment.
 pub async fn spawn(path: &Path, guard: Arc<Guard>) -> eyre::Result<WalRef<EngineContext>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let (watch, _) = Actor::spawn(None, LogWatch, ()).await?;
-    let inner = Wal::spawn(
-        &EngineContext,
-        WireCodec,
-        path.to_owned(),
-        SharedRegistry::global().clone(),
-        Span::current(),
-        watch.clone(),
-    )
-    .await?;
+    let mut attempts = 1u32;
+    let inner = loop {
+        let opened = Wal::spawn(
+            &EngineContext,
+            WireCodec,
+            path.to_owned(),
+            SharedRegistry::global().clone(),
+            Span::current(),
+            watch.clone(),
+        );
+        match opened.await {
+            Ok(inner) => break inner,
+            Err(_) if attempts < LOCK_ATTEMPTS_MAX => {
+                attempts = attempts.saturating_add(1);
+                tokio::time::sleep(LOCK_WAIT).await;
+            }
+            Err(error) => {
+                watch.stop(None);
+                let path = path.display();
+                return Err(eyre!("the consensus log {path} cannot be opened: {error}"));
+            }
+        }
+    };
     inner.link(watch.get_cell());
     let (log, _) = Actor::spawn(None, GuardedLog { guard }, inner).await?;
     watch.link(log.get_cell());

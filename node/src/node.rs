@@ -97,6 +97,13 @@ impl std::fmt::Debug for Node {
     }
 }
 
+fn spawn_gossip(tasks: &mut JoinSet<TaskEnd>, gossip: Gossip, stop: CancellationToken) {
+    tasks.spawn(async move {
+        gossip.run(stop).await;
+        ("gossip", None)
+    });
+}
+
 impl Node {
     /// Starts everything that a configuration asks for.
     pub async fn start(
@@ -128,11 +135,7 @@ impl Node {
         let chain_id = genesis.chain_id();
         let gossip = Gossip::new(chain_id, keys.gossip, &gossip_config, mempool.clone(), fresh)?;
         let gossip_view = gossip.view();
-        let gossip_stop = stop.clone();
-        tasks.spawn(async move {
-            gossip.run(gossip_stop).await;
-            ("gossip", None)
-        });
+        spawn_gossip(&mut tasks, gossip, stop.clone());
         let health = Health::default();
         let handle = NodeHandle::new(NodeParts {
             node_name: config.name.clone(),

@@ -8,7 +8,11 @@
     clippy::float_arithmetic
 )]
 
+pub mod fixture;
 pub mod formats;
 pub mod licences;
+pub mod model;
 pub mod sample_ledger;
+pub mod scenario;
+pub mod workload;
 pub mod workspace;

@@ -26,6 +26,8 @@ use crate::text::Lang;
 
 /// Longest wait for a connection to one node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Silence after which a node is probed, and the longest wait for its answer to a probe.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// Largest answer of a node in bytes: a block with its certificate and receipts fits.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -231,7 +233,12 @@ fn endpoint(address: &str, certificates: Option<&[u8]>) -> Result<Endpoint, CliE
             ))
     };
     let endpoint = Endpoint::from_shared(url.clone()).map_err(|_| wrong())?;
-    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+    // Probes find a node that hangs while an answer is awaited; the wait itself has no end.
+    let endpoint = endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(PROBE_INTERVAL)
+        .keep_alive_timeout(PROBE_INTERVAL);
     if !url.starts_with("https://") {
         return Ok(endpoint);
     }

@@ -107,11 +107,14 @@ pub fn run(command: TxCommand, session: &mut Session<'_>) -> Result<Report, CliE
         TxCommand::Submit { file, wait } => {
             let transaction = TransactionDocument::read(&file)?.into_transaction();
             let account = transaction.body.account;
-            let node = match session.passphrases().is_ready() {
-                true => session.node_for(account, &signing_keys(session, account, &[])?),
-                false => session.node(),
+            // Whoever holds a key of the account reads the whole answer; others may send, too.
+            let own = signing_keys(session, account, &[]).ok();
+            let own = own.filter(|_| session.passphrases().is_ready());
+            let node = match own {
+                Some(keys) => session.node_for(account, &keys)?,
+                None => session.node()?,
             };
-            send(session, &node?, &transaction, &wait)
+            send(session, &node, &transaction, &wait)
         }
         TxCommand::Send { payload, order } => carry_out(session, read_json(&payload)?, &order),
         TxCommand::Show { transaction } => show(&transaction, session),

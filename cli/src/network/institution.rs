@@ -33,7 +33,10 @@ pub enum InstitutionError {
     )]
     Role(String),
     /// A province is missing, superfluous or unknown.
-    #[error("a provincial authority, and nobody else, names a province: its code or English name")]
+    #[error(
+        "a provincial authority, and nobody else, names a province: NAME:province:42 or, by its \
+         English name, hubei:province"
+    )]
     Province,
 }
 
@@ -89,9 +92,11 @@ impl FromStr for Institution {
             return Err(InstitutionError::Name);
         }
         let role = role_named(role).ok_or_else(|| InstitutionError::Role(role.to_owned()))?;
-        let province = match province {
-            Some(text) => Some(province_named(text).ok_or(InstitutionError::Province)?),
-            None => None,
+        let province = match (role, province) {
+            (_, Some(text)) => Some(province_named(text).ok_or(InstitutionError::Province)?),
+            // An authority that bears the name of its province need not repeat it.
+            (Role::Province, None) => province_named(name),
+            _ => None,
         };
         if (role == Role::Province) != province.is_some() {
             return Err(InstitutionError::Province);
@@ -112,6 +117,7 @@ mod tests {
         assert_eq!(parse("a:REG").unwrap().role, Role::Registry);
         let hubei = parse("hubei:province:42").unwrap();
         assert_eq!(parse("hubei:province:Hubei").unwrap(), hubei);
+        assert_eq!(parse("hubei:province").unwrap(), hubei);
         assert_eq!(parse("nm:prv:inner-mongolia").unwrap().province.unwrap().get(), 15);
     }
 

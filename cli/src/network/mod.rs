@@ -4,8 +4,8 @@
 //! FOLDER/
 //!   genesis.json          the same file for every node; its digest is the chain id
 //!   passphrase            opens all keys of this folder, when none was given (mode 0600)
-//!   nodes/NAME/node.toml  configuration of a node
-//!   nodes/NAME/*.pem      its keys: consensus, network, cosigner
+//!   NAME/node.toml        configuration of a node
+//!   NAME/*.pem            its keys: consensus, network, cosigner
 //!   client/               a home directory for `cets --home`: contexts, names, account keys
 //! ```
 

@@ -28,6 +28,9 @@ pub const INSTITUTION_THRESHOLDS: Thresholds =
 /// Representatives that every institution starts with.
 const REPRESENTATIVES: usize = 2;
 
+/// Names of other things in the folder of a network.
+const RESERVED_NAMES: [&str; 3] = ["client", "genesis.json", "passphrase"];
+
 /// What network to make.
 #[derive(Clone, Debug)]
 pub struct NetworkPlan {
@@ -153,11 +156,11 @@ fn check(plan: &NetworkPlan) -> Result<(), CliError> {
             "网络至少需要一个节点"
         )));
     }
-    let mut names = std::collections::BTreeSet::new();
-    match plan.nodes.iter().chain(&plan.accounts).find(|one| !names.insert(&one.name)) {
+    let mut names = std::collections::BTreeSet::from(RESERVED_NAMES);
+    match plan.nodes.iter().chain(&plan.accounts).find(|one| !names.insert(one.name.as_str())) {
         Some(Institution { name, .. }) => Err(CliError::usage(text!(
-            "two institutions are called {name}",
-            "有两个机构都名为 {name}"
+            "the name {name} is taken: every institution needs its own",
+            "名称 {name} 已被占用：各机构名称须互不相同"
         ))),
         None => Ok(()),
     }
@@ -217,7 +220,7 @@ fn genesis(
 }
 
 fn node_folder(plan: &NetworkPlan, name: &str) -> PathBuf {
-    plan.folder.join("nodes").join(name)
+    plan.folder.join(name)
 }
 
 fn node_files(plan: &NetworkPlan, ports: &[NodePorts]) -> Vec<NodeFiles> {
@@ -262,13 +265,13 @@ fn write_nodes(
     for (index, node) in network.nodes.iter().enumerate() {
         let config = NodeConfig {
             name: node.name.clone(),
-            genesis: "../../genesis.json".into(),
+            genesis: "../genesis.json".into(),
             data: "data".into(),
             keys: KeyPaths {
                 consensus: "consensus.pem".into(),
                 network: "network.pem".into(),
                 cosigner: "cosigner.pem".into(),
-                password_file: "../../passphrase".into(),
+                password_file: "../passphrase".into(),
             },
             consensus: swarm(plan, index, node_keys, ports, |ports| ports.consensus),
             gossip: swarm(plan, index, node_keys, ports, |ports| ports.gossip),

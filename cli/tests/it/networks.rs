@@ -32,7 +32,7 @@ fn a_network_of_four_is_written_with_different_keys_everywhere() {
     let mut keys = std::collections::BTreeSet::new();
     for node in ["ets-registry", "exchange", "ccer-registry", "hubei"] {
         for kind in ["consensus", "network", "cosigner"] {
-            let path = desk.path(&format!("net/nodes/{node}/{kind}.pem"));
+            let path = desk.path(&format!("net/{node}/{kind}.pem"));
             let mode = std::fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{path:?}");
             let key = decrypt_key(&read_key_text(&path).unwrap(), &passphrase).unwrap();
@@ -72,6 +72,8 @@ fn a_folder_in_use_and_wrong_institutions_are_refused() {
     assert!(role.err.contains("no role is called `bank`"), "{}", role.err);
     let twice = desk.run("network init --folder other --institutions a:registry,a:exchange");
     assert_eq!(twice.code, 2);
+    let reserved = desk.run("network init --folder other --institutions client:registry");
+    assert_eq!(reserved.code, 2);
     assert!(!desk.path("other").exists());
 }
 

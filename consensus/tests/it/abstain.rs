@@ -7,6 +7,20 @@ use cets_contracts::types::{Digest, Height};
 
 use crate::toy::{Net, Schedule, ToyLedger, address, validators, verify_agreement};
 
+fn mark(height: Height) -> GuardMark {
+    GuardMark { height, round: 0, step: SignedStep::Prevote, statement: Digest::new([9; 32]) }
+}
+
+/// Whether the fourth node's precommit stands in a certificate that a ledger holds.
+fn voted(ledger: &ToyLedger, heights: std::ops::RangeInclusive<u64>) -> bool {
+    let disk = ledger.disk();
+    let mut certificates = disk.decided.iter().map(|(_, certificate)| certificate);
+    certificates.any(|certificate| {
+        heights.contains(&certificate.height.get())
+            && certificate.signatures.iter().any(|signed| signed.validator == address(3))
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_that_lost_its_log_abstains_for_that_height_and_votes_again_after_it() {
     let four: Schedule = Arc::new(|_| validators(0..4));
@@ -18,36 +32,16 @@ async fn a_node_that_lost_its_log_abstains_for_that_height_and_votes_again_after
     }
     nodes[3].reaches(3).await;
     nodes.remove(3).stops().await;
+    // It may have prevoted at the next height for a block that nobody knows any more.
+    let next = Height::new(ledgers[3].disk().decided.len() as u64 + 1);
+    ledgers[3].disk().guard = vec![mark(next)];
     std::fs::remove_file(net.wal_path(3)).unwrap();
-    let until = {
-        let mut disk = ledgers[3].disk();
-        let until = Height::new(disk.decided.len() as u64 + 1);
-        disk.guard = vec![GuardMark {
-            height: until,
-            round: 0,
-            step: SignedStep::Prevote,
-            statement: Digest::new([9; 32]),
-        }];
-        until
-    };
     let back = net.run(3, &ledgers[3]).await;
-    let voted_there = || {
-        let disk = ledgers[3].disk();
-        let (_, certificate) = &disk.decided[until.get() as usize - 1];
-        certificate.signatures.iter().any(|signed| signed.validator == address(3))
-    };
-    back.until(|health| health.tip >= until).await;
-    assert!(!voted_there());
+    back.until(|health| health.tip >= next).await;
+    assert!(!voted(&ledgers[3], next.get()..=next.get()));
     back.until(|health| health.phase == EnginePhase::Running && health.is_validator).await;
-    let votes_after = || {
-        let disk = ledgers[0].disk();
-        let after = disk.decided.iter().skip(until.get() as usize);
-        after
-            .flat_map(|(_, certificate)| &certificate.signatures)
-            .any(|signed| signed.validator == address(3))
-    };
-    let mut height = until.get() + 1;
-    while !votes_after() {
+    let mut height = next.get();
+    while !voted(&ledgers[0], next.get() + 1..=u64::MAX) {
         height += 1;
         nodes[0].reaches(height).await;
     }
@@ -57,4 +51,21 @@ async fn a_node_that_lost_its_log_abstains_for_that_height_and_votes_again_after
     }
     verify_agreement(&ledgers, 3);
     assert!(ledgers.iter().all(|ledger| ledger.disk().evidence.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_whose_guard_refuses_goes_on_without_voting() {
+    let net = Net::new(1);
+    let ledger = ToyLedger::new(Arc::new(|_| validators([0])), 10);
+    let first = Height::new(1);
+    ledger.disk().guard = vec![mark(first)];
+    // A log of the right height that has lost its entries: version and height, nothing else.
+    let header = [&1u32.to_be_bytes()[..], &first.get().to_be_bytes()].concat();
+    std::fs::create_dir_all(net.wal_path(0).parent().unwrap()).unwrap();
+    std::fs::write(net.wal_path(0), header).unwrap();
+    let node = net.run(0, &ledger).await;
+    node.until(|health| health.phase == EnginePhase::Abstaining { until: first }).await;
+    assert_eq!(node.monitor.health().tip, Height::GENESIS);
+    node.stops().await;
+    assert!(ledger.disk().decided.is_empty());
 }

@@ -18,6 +18,17 @@ async fn a_fault_of_the_ledger_stops_the_node_with_its_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_decided_without_the_guard_on_disk() {
+    let net = Net::new(1);
+    let ledger = ToyLedger::new(Arc::new(|_| validators([0])), 10);
+    *ledger.guard_fails_from.lock().unwrap() = Some(Height::new(3));
+    let error = net.run(0, &ledger).await.fails().await;
+    assert_eq!(error.to_string(), "write the guard: the disk is full");
+    verify_agreement(std::slice::from_ref(&ledger), 2);
+    assert_eq!(ledger.disk().decided.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_stops_when_a_block_is_decided_that_is_invalid_there() {
     let four: Schedule = Arc::new(|_| validators(0..4));
     let net = Net::new(4);

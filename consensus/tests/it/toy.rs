@@ -76,6 +76,8 @@ pub struct ToyLedger {
     pub refuses_from: Mutex<Option<Height>>,
     /// Height whose commit fails.
     pub fails_at: Mutex<Option<Height>>,
+    /// Height from which the guard cannot be saved.
+    pub guard_fails_from: Mutex<Option<Height>>,
 }
 
 impl ToyLedger {
@@ -86,6 +88,7 @@ impl ToyLedger {
             filler,
             refuses_from: Mutex::default(),
             fails_at: Mutex::default(),
+            guard_fails_from: Mutex::default(),
         })
     }
 
@@ -252,6 +255,9 @@ impl Ledger for ToyLedger {
     fn save_guard(&self, marks: &[GuardMark]) -> Result<(), LedgerFault> {
         let mut disk = self.disk();
         let newest = marks.iter().map(|mark| mark.height).max().unwrap();
+        if self.guard_fails_from.lock().unwrap().is_some_and(|from| newest >= from) {
+            return Err(LedgerFault::new("write the guard", "the disk is full"));
+        }
         disk.guard.retain(|mark| mark.height >= newest);
         disk.guard.extend_from_slice(marks);
         Ok(())
@@ -266,6 +272,9 @@ pub struct Net {
 
 impl Net {
     pub fn new(nodes: u8) -> Self {
+        // `RUST_LOG=info cargo test … -- --nocapture` shows what the engines do.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init().ok();
         // All listeners are held until every port is known, so that no port comes twice.
         let listeners: Vec<TcpListener> =
             (0..nodes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();

@@ -54,7 +54,7 @@ cets_contracts::reject_codes! { NODE_CODES:
     108 TIMED_OUT "Limits of the node" [millis]
         en "There is no answer after {millis} ms."
         zh "{millis} 毫秒内没有结果。"
-        hint "A submitted transaction may still become final: ask GetTransaction before sending again."
+        hint "A submitted transaction may still become final: ask GetTransaction first."
         hint_zh "已提交的交易仍可能生效：请先用 GetTransaction 查询，再决定是否重发。";
     109 STOPPING "Interface of the node" []
         en "This node is stopping."
@@ -64,7 +64,7 @@ cets_contracts::reject_codes! { NODE_CODES:
     110 REQUEST_INVALID "Interface of the node" [reason]
         en "The request cannot be read: {reason}."
         zh "请求无法读取：{reason}。"
-        hint "Requests are gRPC messages of node/api/proto/cets.proto within this node's size limit."
+        hint "Requests are messages of node/api/proto/cets.proto within this node's limits."
         hint_zh "请求须为 node/api/proto/cets.proto 定义的 gRPC 消息，且不超过本节点的大小限制。";
     111 NODE_FAILED "Interface of the node" []
         en "This node could not answer; its log says why."

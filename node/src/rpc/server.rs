@@ -43,7 +43,8 @@ const RESET_STREAMS_PENDING_MAX: usize = 64;
 pub enum ServeError {
     /// The address cannot be listened on.
     #[error(
-        "cannot listen on {address}: {source}; is another node running, or is the address of another machine?"
+        "cannot listen on {address}: {source}; is another node running, or is it the address of \
+         another machine?"
     )]
     Listen {
         /// The address.

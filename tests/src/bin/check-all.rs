@@ -6,8 +6,11 @@ use std::process::{Command, ExitCode};
 
 use cets_tests::{licences, workspace};
 
+/// Name of a check, and whether it holds.
+type Step = (&'static str, fn() -> bool);
+
 fn main() -> ExitCode {
-    let steps: [(&str, fn() -> bool); 5] = [
+    let steps: [Step; 5] = [
         ("fmt", || cargo(&["fmt", "--all", "--check"])),
         ("clippy", || {
             let what = ["clippy", "--release", "--workspace", "--all-targets", "--locked"];

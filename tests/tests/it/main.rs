@@ -9,6 +9,7 @@
 mod foreign_verifiers;
 mod formats;
 mod layout;
+mod model;
 mod tidy;
 
 #[test]

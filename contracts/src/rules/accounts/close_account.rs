@@ -14,7 +14,7 @@
 //! 2. This institution opened it.
 //! 3. It holds no units and no money.
 //! 4. Every obligation is met.
-//! 5. No task of it waits.
+//! 5. No task of it is on record; an expired one is rejected first.
 //!
 //! # Writes
 //! Accounts, holders.

@@ -104,6 +104,13 @@ fn spawn_gossip(tasks: &mut JoinSet<TaskEnd>, gossip: Gossip, stop: Cancellation
     });
 }
 
+fn spawn_watch(tasks: &mut JoinSet<TaskEnd>, watcher: Watcher, stop: CancellationToken) {
+    tasks.spawn(async move {
+        watcher.run(stop).await;
+        ("the watch over consensus", None)
+    });
+}
+
 impl Node {
     /// Starts everything that a configuration asks for.
     pub async fn start(
@@ -132,8 +139,8 @@ impl Node {
             Arc::clone(&clock),
         )?;
         let gossip_config = config.gossip_config()?;
-        let chain_id = genesis.chain_id();
-        let gossip = Gossip::new(chain_id, keys.gossip, &gossip_config, mempool.clone(), fresh)?;
+        let chain = genesis.chain_id();
+        let gossip = Gossip::new(chain, keys.gossip, &gossip_config, mempool.clone(), fresh)?;
         let gossip_view = gossip.view();
         spawn_gossip(&mut tasks, gossip, stop.clone());
         let health = Health::default();
@@ -158,11 +165,7 @@ impl Node {
             monitor: engine.monitor(),
             gossip: gossip_view.clone(),
         };
-        let watch_stop = stop.clone();
-        tasks.spawn(async move {
-            watcher.run(watch_stop).await;
-            ("the watch over consensus", None)
-        });
+        spawn_watch(&mut tasks, watcher, stop.clone());
         let api = RpcServer::bind(config.api.clone()).await?;
         let mut node = Self {
             handle,

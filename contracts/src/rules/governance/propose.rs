@@ -194,6 +194,32 @@ mod tests {
     }
 
     #[test]
+    fn every_order_that_can_be_proposed_survives_the_codec_inside_a_task() {
+        let mut proposed = 0;
+        for rule in rules::RULES {
+            if rule.authority.signing != Signing::Quorum {
+                continue;
+            }
+            let account = entity(1);
+            let order = Propose { order: Box::new((rule.example)()), ..Propose::example() };
+            let payload = Payload::from(order.clone());
+            let bytes = crate::codec::encode(&payload);
+            assert_eq!(crate::codec::decode::<Payload>(&bytes), Ok(payload));
+            let task = Task {
+                account,
+                payload: *order.order,
+                initiators: vec![],
+                approvers: vec![],
+                valid_until: order.valid_until,
+            };
+            let bytes = crate::codec::encode(&task);
+            assert_eq!(crate::codec::decode::<Task>(&bytes), Ok(task), "{}", rule.name);
+            proposed += 1;
+        }
+        assert_eq!(proposed, rules::RULES.len() - 3);
+    }
+
+    #[test]
     fn steps_in_collecting_signatures_are_not_proposed() {
         let mut market = market();
         let inner = propose(&market, transfer());

@@ -29,7 +29,7 @@ cets_contracts::reject_codes! { NODE_CODES:
     103 NOT_ALLOWED "Interim Regulations art. 5; access table of the node" [what]
         en "This account may not read {what}."
         zh "该账户无权读取：{what}。"
-        hint "Read for the account concerned, or ask its province, the registry or an auditor."
+        hint "Read for the account concerned, or ask its province or the registry."
         hint_zh "请使用相关账户读取，或向其所在省、注册登记机构或审计机构查询。";
     104 TOKEN_INVALID "Access tokens of the interface" [reason]
         en "The access token is not accepted: {reason}."

@@ -12,5 +12,6 @@ pub use certificate::*;
 pub use entry::*;
 pub use execute::*;
 pub use header::*;
+pub use parties::touched_accounts;
 pub use receipt::*;
 pub use validators::*;

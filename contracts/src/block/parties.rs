@@ -1,7 +1,7 @@
-//! Which accounts a transaction touched: whoever its events name.
+//! Which accounts a transaction touched: whoever its order and its events name.
 //!
-//! The accounts are collected from the serialised form, so that an event of a new rule needs no
-//! list of its own: every account number in it counts.
+//! The accounts are collected from the serialised form, so that a new rule needs no list of its
+//! own: every account number counts.
 
 use core::fmt::Display;
 use std::collections::BTreeSet;
@@ -9,18 +9,33 @@ use std::collections::BTreeSet;
 use serde::ser::{self, Serialize, Serializer};
 
 use super::EventRecord;
-use crate::types::AccountId;
+use crate::rules::Payload;
+use crate::tx::TxBody;
+use crate::types::{ACCOUNT_ID_NAME, AccountId};
 
-impl EventRecord {
-    /// Every account that the events name, and whose units or money moved.
-    pub fn accounts(&self) -> BTreeSet<AccountId> {
-        let mut accounts = BTreeSet::new();
-        self.serialize(Collector(&mut accounts)).expect("the collector refuses nothing");
-        accounts
+/// Accounts that an ordered transaction touched: the one that acted and, unless it was refused,
+/// all that its order and its events name. An order that is only proposed touches nobody else.
+pub fn touched_accounts(body: &TxBody, events: Option<&EventRecord>) -> BTreeSet<AccountId> {
+    let mut accounts = BTreeSet::from([body.account]);
+    if let Some(record) = events {
+        if !matches!(body.payload, Payload::Propose(_)) {
+            collect(&body.payload, &mut accounts);
+        }
+        collect(record, &mut accounts);
     }
+    accounts
 }
 
-struct Collector<'a>(&'a mut BTreeSet<AccountId>);
+fn collect(value: &impl Serialize, accounts: &mut BTreeSet<AccountId>) {
+    value.serialize(Collector { accounts, inside: false }).expect("the collector refuses nothing");
+}
+
+/// A serialiser that keeps account numbers and nothing else.
+struct Collector<'a> {
+    accounts: &'a mut BTreeSet<AccountId>,
+    /// Whether the next number is that of an account.
+    inside: bool,
+}
 
 #[derive(Debug)]
 struct Never;
@@ -41,7 +56,7 @@ impl ser::Error for Never {
 
 impl Collector<'_> {
     fn collect<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
-        value.serialize(Collector(&mut *self.0))
+        value.serialize(Collector { accounts: &mut *self.accounts, inside: false })
     }
 }
 
@@ -64,17 +79,23 @@ impl<'a> Serializer for Collector<'a> {
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     ignored! {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
         serialize_i64: i64, serialize_i128: i128, serialize_u8: u8, serialize_u16: u16,
-        serialize_u32: u32, serialize_u64: u64, serialize_u128: u128, serialize_f32: f32,
-        serialize_f64: f64, serialize_char: char, serialize_bytes: &[u8],
+        serialize_u32: u32, serialize_u128: u128, serialize_f32: f32,
+        serialize_f64: f64, serialize_char: char, serialize_bytes: &[u8], serialize_str: &str,
         serialize_unit_struct: &'static str,
     }
 
-    fn serialize_str(self, text: &str) -> Result<(), Never> {
-        if let Ok(account) = text.parse() {
-            self.0.insert(account);
+    fn serialize_u64(self, number: u64) -> Result<(), Never> {
+        if self.inside
+            && let Ok(account) = AccountId::from_key(number.to_be_bytes())
+        {
+            self.accounts.insert(account);
         }
         Ok(())
     }
@@ -96,11 +117,11 @@ impl<'a> Serializer for Collector<'a> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        mut self,
-        _: &'static str,
+        self,
+        name: &'static str,
         value: &T,
     ) -> Result<(), Never> {
-        self.collect(value)
+        value.serialize(Collector { inside: name == ACCOUNT_ID_NAME, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -220,38 +241,75 @@ impl ser::SerializeMap for Collector<'_> {
 mod tests {
     use super::*;
     use crate::rules::accounts::open_account::AccountsOpened;
-    use crate::rules::allowances::issue::Issued;
+    use crate::rules::allowances::transfer::{Transfer, Transferred};
+    use crate::rules::governance::propose::Propose;
     use crate::rules::{Effects, Event, FundMovement, UnitMovement, example_account};
     use crate::state::{UnitPlace, UnitStatus};
-    use crate::types::{Fen, Instrument, Role, SerialRange, Vintage};
+    use crate::types::{
+        BlockTime, ChainId, Fen, Instrument, Role, Selection, SerialRange, Tonnes, Vintage,
+    };
+
+    fn account(number: u64) -> AccountId {
+        example_account(Role::KeyEmittingEntity, number)
+    }
+
+    fn transfer(to: u64) -> Transfer {
+        let instrument = Instrument::Cea(Vintage::new(2021).unwrap());
+        let units = Selection::Quantity { instrument, tonnes: Tonnes::new(1) };
+        Transfer { to: account(to), units }
+    }
+
+    fn body(payload: impl Into<Payload>) -> TxBody {
+        TxBody {
+            chain_id: ChainId::new([0; 16]),
+            account: account(1),
+            valid_until: BlockTime::from_millis(1),
+            // Looks like an account number and is none.
+            salt: u64::from_be_bytes(account(99).to_key()),
+            payload: payload.into(),
+        }
+    }
+
+    fn numbers(accounts: BTreeSet<AccountId>) -> Vec<u64> {
+        accounts.into_iter().map(AccountId::number).collect()
+    }
 
     #[test]
-    fn everybody_whose_units_or_money_moved_is_found() {
-        let account = |number| example_account(Role::KeyEmittingEntity, number);
+    fn everybody_named_by_order_events_and_effects_is_touched_and_no_other_number_counts() {
         let place = |number| UnitPlace { holder: account(number), status: UnitStatus::Free };
         let cea = Instrument::Cea(Vintage::new(2021).unwrap());
         let range = SerialRange::new(cea, 1, 9).unwrap();
         let record = EventRecord {
-            event: Event::Issue(Issued { ranges: vec![range] }),
             effects: Effects {
                 units: vec![
-                    UnitMovement { range, from: None, to: place(1) },
-                    UnitMovement { range, from: Some(place(1)), to: place(2) },
+                    UnitMovement { range, from: None, to: place(3) },
+                    UnitMovement { range, from: Some(place(4)), to: place(3) },
                 ],
-                funds: vec![FundMovement { from: Some(account(3)), to: None, amount: Fen::new(1) }],
+                funds: vec![FundMovement {
+                    from: Some(account(5)),
+                    to: None,
+                    amount: Fen::new(u64::from_be_bytes(account(98).to_key())),
+                }],
             },
+            event: Event::Transfer(Transferred { to: account(6), ranges: vec![range] }),
         };
-        let expected: BTreeSet<_> = [1, 2, 3].map(account).into_iter().collect();
-        assert_eq!(record.accounts(), expected);
+        let touched = touched_accounts(&body(transfer(2)), Some(&record));
+        assert_eq!(numbers(touched), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
-    fn accounts_named_by_an_event_alone_are_found() {
-        let opened = example_account(Role::Trader, 7);
+    fn a_refused_transaction_touches_its_own_account_alone() {
+        assert_eq!(numbers(touched_accounts(&body(transfer(2)), None)), [1]);
+    }
+
+    #[test]
+    fn a_proposed_order_touches_nobody_else_before_it_is_approved() {
+        let order = Box::new(Payload::from(transfer(2)));
+        let proposed = body(Propose { order, valid_until: BlockTime::from_millis(2) });
         let record = EventRecord {
-            event: Event::OpenAccount(AccountsOpened { accounts: vec![opened] }),
             effects: Effects::default(),
+            event: Event::OpenAccount(AccountsOpened { accounts: vec![] }),
         };
-        assert_eq!(record.accounts(), [opened].into_iter().collect());
+        assert_eq!(numbers(touched_accounts(&proposed, Some(&record))), [1]);
     }
 }

@@ -175,12 +175,20 @@ impl FromStr for AccountId {
     }
 }
 
+/// Name of the type in the canonical form, by which its values are found in any record.
+pub(crate) const ACCOUNT_ID_NAME: &str = "AccountId";
+
+/// The canonical form: the number whose big-endian bytes are [`AccountId::to_key`].
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "AccountId")]
+struct AccountKey(u64);
+
 impl Serialize for AccountId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            u64::from_be_bytes(self.to_key()).serialize(serializer)
+            AccountKey(u64::from_be_bytes(self.to_key())).serialize(serializer)
         }
     }
 }
@@ -191,7 +199,8 @@ impl<'de> Deserialize<'de> for AccountId {
             let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
             text.parse().map_err(D::Error::custom)
         } else {
-            Self::from_key(u64::deserialize(deserializer)?.to_be_bytes()).map_err(D::Error::custom)
+            let AccountKey(key) = AccountKey::deserialize(deserializer)?;
+            Self::from_key(key.to_be_bytes()).map_err(D::Error::custom)
         }
     }
 }

@@ -11,7 +11,7 @@ use cets_api::{
 use cets_contracts::codec;
 use cets_contracts::state::{
     Account, AccountStatus, Freeze, FundOrder, HolderEntry, Key, KeyParts, Obligation, Record,
-    Table, Task, UnitRange, keys,
+    Table, UnitRange, keys,
 };
 use cets_contracts::types::{AccountId, Height, Serial};
 use tonic::{Request, Response, Status};
@@ -320,14 +320,7 @@ fn list_obligations(
         (None, Caller::Known { account, .. }, Sight::Own) => keys::obligations_of(*account),
         (None, ..) => keys::table_prefix(Table::Obligations),
     };
-    let size = desk.page_size(query.page_size);
-    page_of(desk.reader(), &prefix, &query.page, size, |record| {
-        let Some(KeyParts::Obligation(account, _)) = KeyParts::of(&record.key) else {
-            return Err(corrupt(&record.key));
-        };
-        Ok(desk.sees(caller, Subject::Obligations, account))
-    })
-    .map(Into::into)
+    list_seen(desk, caller, Subject::Obligations, &prefix, &query.page, query.page_size)
 }
 
 fn list_tasks(
@@ -337,15 +330,29 @@ fn list_tasks(
 ) -> Result<ListRecordsResponse, RpcError> {
     caller.require_some(Subject::Tasks)?;
     let asked = argument::optional_account("account", &query.account)?;
-    if let Some(account) = asked {
-        desk.require(caller, Subject::Tasks, account)?;
-    }
-    let prefix = keys::table_prefix(Table::Tasks);
-    let size = desk.page_size(query.page_size);
-    page_of(desk.reader(), &prefix, &query.page, size, |record| {
-        let task: Task = decode(record)?;
-        let wanted = asked.is_none_or(|account| account == task.account);
-        Ok(wanted && desk.sees(caller, Subject::Tasks, task.account))
+    let prefix = match (asked, caller, caller.sight(Subject::Tasks)) {
+        (Some(account), ..) => {
+            desk.require(caller, Subject::Tasks, account)?;
+            keys::tasks_of(account)
+        }
+        (None, Caller::Known { account, .. }, Sight::Own) => keys::tasks_of(*account),
+        (None, ..) => keys::table_prefix(Table::Tasks),
+    };
+    list_seen(desk, caller, Subject::Tasks, &prefix, &query.page, query.page_size)
+}
+
+/// Records of a subject under a prefix, those of holders that the caller sees.
+fn list_seen(
+    desk: &Desk,
+    caller: &Caller,
+    subject: Subject,
+    prefix: &Key,
+    page: &[u8],
+    asked: u32,
+) -> Result<ListRecordsResponse, RpcError> {
+    page_of(desk.reader(), prefix, page, desk.page_size(asked), |record| {
+        let (_, holder) = subject_of(record)?.ok_or_else(|| corrupt(&record.key))?;
+        Ok(desk.sees(caller, subject, holder))
     })
     .map(Into::into)
 }
@@ -407,7 +414,7 @@ fn subject_of(record: &RawRecord) -> Result<Option<(Subject, AccountId)>, RpcErr
         KeyParts::FundOrder(_) => {
             Some((Subject::Obligations, decode::<FundOrder>(record)?.account))
         }
-        KeyParts::Task(..) => Some((Subject::Tasks, decode::<Task>(record)?.account)),
+        KeyParts::Task(id, _) => Some((Subject::Tasks, id)),
         KeyParts::UnitByHolder(holder, ..) => Some((Subject::Units, holder)),
         KeyParts::Replay(..) => return Err(corrupt(&record.key)),
     })

@@ -9,7 +9,7 @@ use cets_api::{
     ListTransactionsResponse, SimulateRequest, SimulateResponse, SubmitAndWaitRequest,
     SubmitRequest, SubmitResponse,
 };
-use cets_contracts::block::{EventRecord, LogEntry, Receipt};
+use cets_contracts::block::{EventRecord, LogEntry, Receipt, touched_accounts};
 use cets_contracts::codec;
 use cets_contracts::rules::Language;
 use cets_contracts::tx::{EnvelopeError, SignedTransaction, TxBody};
@@ -302,7 +302,7 @@ pub fn view_of(
     } else {
         Some(codec::decode(events).map_err(RpcError::failed)?)
     };
-    let parties = record.as_ref().map(EventRecord::accounts).unwrap_or_default();
+    let parties = touched_accounts(&signed.body, record.as_ref());
     let sees = |account| desk.sees(caller, Subject::Transactions, account);
     Ok((view(signed.body.account, &parties, record.as_ref(), sees), receipt))
 }

@@ -23,8 +23,8 @@ pub enum View {
 
 /// What a caller sees of an ordered transaction.
 ///
-/// `parties` are the accounts that the transaction touches, the acting account among them or not;
-/// `sees` says whether the caller sees transactions of an account.
+/// `parties` are the accounts that the transaction touched; `sees` says whether the caller sees
+/// transactions of an account.
 pub fn view(
     acting: AccountId,
     parties: &BTreeSet<AccountId>,

@@ -1,10 +1,8 @@
 //! The one write of a committed block.
 
-use std::collections::BTreeSet;
-
-use cets_contracts::block::{Certificate, EventRecord, ExecutedBlock, TxOutcome};
+use cets_contracts::block::{Certificate, ExecutedBlock, touched_accounts};
 use cets_contracts::codec;
-use cets_contracts::types::{AccountId, BlockId, Height, LogIndex};
+use cets_contracts::types::{BlockId, Height, LogIndex};
 
 use super::database::{Durability, Writes};
 use super::history::{BlockPosition, history_key};
@@ -76,7 +74,7 @@ impl Store {
         for (log_index, (outcome, transaction)) in (block.first_log_index..).zip(outcomes) {
             let id = outcome.receipt.tx_id;
             self.put(writes, Column::Transactions, id.as_bytes(), &log_index.to_be_bytes());
-            for account in touched_accounts(transaction, outcome) {
+            for account in touched_accounts(transaction.body(), outcome.events.as_ref()) {
                 let key = history_key(account, log_index);
                 self.put(writes, Column::Histories, &key, &[]);
             }
@@ -109,11 +107,4 @@ impl Store {
         self.delete_undecided(&mut writes, ids, height)?;
         self.write(writes, Durability::Buffered, "forget undecided blocks")
     }
-}
-
-/// The account that acted and all that the events name.
-fn touched_accounts(transaction: &PooledTransaction, outcome: &TxOutcome) -> BTreeSet<AccountId> {
-    let mut accounts = outcome.events.as_ref().map(EventRecord::accounts).unwrap_or_default();
-    accounts.insert(transaction.body().account);
-    accounts
 }

@@ -10,6 +10,7 @@ mod foreign_verifiers;
 mod formats;
 mod layout;
 mod model;
+mod network_config;
 mod tidy;
 
 #[test]

@@ -1,0 +1,65 @@
+//! What `cets network init` writes is what `cetsd` reads.
+
+use std::collections::BTreeSet;
+
+use cets_cli::keys::Passphrase;
+use cets_cli::network::{NetworkPlan, peer_id, write_network};
+use cets_contracts::genesis::ClockRule;
+use cets_contracts::types::BlockTime;
+use cets_node::config::{self, NodeConfig, NodeKeys};
+
+fn plan(folder: &std::path::Path) -> NetworkPlan {
+    let nodes = ["registry:registry", "exchange:exchange", "ccer:ccer-registry", "hubei:province"];
+    NetworkPlan {
+        folder: folder.join("net"),
+        network: "training".to_owned(),
+        time: BlockTime::from_millis(1_626_393_600_000),
+        business_date: "2021-07-16".parse().unwrap(),
+        clock: ClockRule::ByOrder,
+        block_interval_millis: 500,
+        nodes: nodes.iter().map(|one| one.parse().unwrap()).collect(),
+        accounts: vec!["bank:settlement".parse().unwrap()],
+        parameters: Vec::new(),
+        host: "127.0.0.1".parse().unwrap(),
+        base_port: Some(27_000),
+        passphrase: Some(Passphrase::new("correct horse battery")),
+    }
+}
+
+#[test]
+fn every_written_configuration_is_read_by_the_node_with_its_keys_and_genesis() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = write_network(&plan(folder.path())).unwrap();
+    assert_eq!(network.nodes.len(), 4);
+    let mut public_keys = BTreeSet::new();
+    for (index, node) in network.nodes.iter().enumerate() {
+        let config = NodeConfig::read(&node.config_path).unwrap();
+        assert_eq!(config.name, node.name);
+        assert_eq!(config.api.listen, node.api);
+        assert_eq!(config.read_genesis().unwrap(), network.genesis);
+        assert_eq!(config.consensus.peers.len(), 3);
+        assert_eq!(config.gossip_config().unwrap().peers.len(), 3);
+        let keys = NodeKeys::read(&config).unwrap();
+        let validator = network
+            .genesis
+            .validators
+            .iter()
+            .find(|validator| validator.name == node.name)
+            .unwrap();
+        let consensus = keys.consensus.as_ref().unwrap().verifying_key().to_bytes();
+        let cosigner = keys.cosigner.as_ref().unwrap().verifying_key().to_bytes();
+        assert_eq!(validator.consensus_key.as_bytes(), &consensus, "node {index}");
+        assert_eq!(validator.cosigner_key.as_bytes(), &cosigner, "node {index}");
+        public_keys.extend([consensus, cosigner, keys.network.verifying_key().to_bytes()]);
+    }
+    assert_eq!(public_keys.len(), 12, "every key serves one purpose of one node");
+}
+
+#[test]
+fn both_programs_derive_the_same_peer_id_from_a_key() {
+    for seed in 0..20u8 {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+        let ours = peer_id(&key.verifying_key().to_bytes());
+        assert_eq!(ours, config::peer_id(&key).to_string());
+    }
+}

@@ -141,6 +141,11 @@ impl CliError {
         self
     }
 
+    /// A number that a node gave the failure.
+    pub fn number(&self) -> Option<u64> {
+        self.0.facts.get("number").and_then(Value::as_u64)
+    }
+
     /// Kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

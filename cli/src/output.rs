@@ -4,7 +4,9 @@
 //! else prints to standard output, so `--output json` always gives exactly one document, on
 //! failure too.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{
+    CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
+};
 use serde_json::Value;
 
 use crate::error::ErrorKind;
@@ -170,7 +172,7 @@ impl Report {
                     .iter()
                     .map(|section| render_section(section, lang, width))
                     .collect();
-                parts.concat()
+                parts.join("\n")
             }
         }
     }
@@ -240,11 +242,14 @@ fn render_section(section: &Section, lang: Lang, width: Option<u16>) -> String {
     }
 }
 
+/// A line under the heading and nothing else: easy to read, easy to cut columns from.
 fn plain_table(width: Option<u16>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).force_no_tty();
-    let style = table.style_mut();
-    *style = style.row_separator(comfy_table::LineStyle::none());
+    let style = TableStyle::new()
+        .header_lines(ContentLineStyle::none())
+        .header_separator(LineStyle::none().fill('─').junction('─'))
+        .content_lines(ContentLineStyle::none());
+    table.load_style(style).force_no_tty();
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }

@@ -45,10 +45,19 @@ impl NodeReport {
 
     /// The failure that the report describes.
     pub fn into_failure(self) -> CliError {
-        let number = self.number;
-        let failure = CliError::new(ErrorKind::Rejected, Text::same(&self.sentence))
+        let number = self.number.map(|number| format!("{number} "));
+        let name = self.name.as_ref().map(|name| format!("{name}: "));
+        let article = self.article.as_ref().filter(|article| !article.is_empty());
+        let sentence = format!(
+            "{}{}{}{}",
+            number.unwrap_or_default(),
+            name.unwrap_or_default(),
+            self.sentence,
+            article.map(|article| format!(" ({article})")).unwrap_or_default()
+        );
+        let failure = CliError::new(ErrorKind::Rejected, Text::same(sentence))
             .fact("reason", self.kind)
-            .fact("number", json!(number))
+            .fact("number", json!(self.number))
             .fact("name", json!(self.name))
             .fact("article", json!(self.article));
         match self.hint.filter(|hint| !hint.is_empty()) {
@@ -172,10 +181,15 @@ mod tests {
     #[test]
     fn a_nodes_report_is_preferred_to_the_status() {
         let mut status = tonic::Status::invalid_argument("raw");
-        let report = r#"{"kind":"envelope","number":6,"sentence":"too late","hint":"again"}"#;
+        let report = r#"{"kind":"envelope","number":6,"name":"TRANSACTION_EXPIRED",
+            "sentence":"Too late.","hint":"Again.","article":"Format of transactions"}"#
+            .replace('\n', "");
         status.metadata_mut().insert(ERROR_TRAILER, report.parse().unwrap());
         let failure = status_failure("http://x", &status);
-        assert_eq!(failure.to_human(Lang::En), "Rejected: too late\nHint: again");
+        assert_eq!(
+            failure.to_human(Lang::En),
+            "Rejected: 6 TRANSACTION_EXPIRED: Too late. (Format of transactions)\nHint: Again."
+        );
         let plain = status_failure("http://x", &tonic::Status::unavailable("gone"));
         assert_eq!(plain.kind(), ErrorKind::Unreachable);
     }

@@ -4,7 +4,7 @@ use cets_api::ledger_client::LedgerClient;
 use cets_api::{
     GetAccountRequest, Holding as WireHolding, ListAccountsRequest, ListHoldingsRequest,
     ListObligationsRequest, ListParametersRequest, ListRecordsResponse, ListSettlementsRequest,
-    ListSuppliesRequest, ListTasksRequest, LookupSerialRequest, ProveRecordRequest,
+    ListSuppliesRequest, ListTasksRequest, LookupSerialRequest, ProveRecordRequest, PublicAccount,
 };
 use cets_contracts::block::{Certificate, Header};
 use cets_contracts::rules::UnitMovement;
@@ -92,6 +92,28 @@ impl Node {
         let request = GetAccountRequest { account: id.to_string() };
         let answer = self.wait(self.ledger().get_account(request))?;
         Ok((self.decode("account", &answer.value)?, Height::new(answer.height)))
+    }
+
+    /// What everyone may know of an account.
+    pub fn public_account(&self, id: AccountId) -> Result<PublicAccount, CliError> {
+        let request = GetAccountRequest { account: id.to_string() };
+        self.wait(self.ledger().get_public_account(request))
+    }
+
+    /// What everyone may know of all accounts of a role, or of all roles.
+    pub fn public_accounts(&self, role: Option<&str>) -> Result<Vec<PublicAccount>, CliError> {
+        let role = role.unwrap_or_default().to_owned();
+        let mut all = Vec::new();
+        let mut page = Vec::new();
+        loop {
+            let request = ListAccountsRequest { role: role.clone(), page_size: PAGE_RECORDS, page };
+            let answer = self.wait(self.ledger().list_public_accounts(request))?;
+            all.extend(answer.accounts);
+            page = answer.next_page;
+            if page.is_empty() {
+                return Ok(all);
+            }
+        }
     }
 
     /// All accounts of a role, or of all roles.

@@ -1,5 +1,6 @@
 //! `cets account`: accounts as the ledger knows them.
 
+use cets_api::PublicAccount;
 use cets_contracts::state::{Account, AccountStatus, StatusKind};
 use cets_contracts::types::{AccountId, ProvinceCode, Right};
 use clap::Subcommand;
@@ -41,8 +42,12 @@ pub fn run(command: AccountCommand, session: &mut Session<'_>) -> Result<Report,
     match command {
         AccountCommand::Show { account } => {
             let id = session.acting_account(account.as_deref())?;
-            let (account, height) = session.node()?.account(id)?;
-            Ok(one(id, &account, height.get()))
+            let node = session.node()?;
+            match node.account(id) {
+                Ok((account, height)) => Ok(one(id, &account, height.get())),
+                Err(error) if hides(&error) => Ok(public(&[node.public_account(id)?])),
+                Err(error) => Err(error),
+            }
         }
         AccountCommand::History { account } => {
             let id = session.acting_account(account.as_deref())?;
@@ -56,10 +61,73 @@ pub fn run(command: AccountCommand, session: &mut Session<'_>) -> Result<Report,
                     CliError::usage(text!("no role is called `{name}`", "没有名为 `{name}` 的角色"))
                 })?),
             };
-            let accounts = session.node()?.accounts(letters.map(|role| role.letters()))?;
-            Ok(list(&accounts))
+            let letters = letters.map(|role| role.letters());
+            let node = session.node()?;
+            match node.accounts(letters) {
+                Ok(accounts) => Ok(list(&accounts)),
+                Err(error) if hides(&error) => Ok(public(&node.public_accounts(letters)?)),
+                Err(error) => Err(error),
+            }
         }
     }
+}
+
+/// Whether a node refused to show something: not allowed, or it wants to know who reads.
+fn hides(error: &CliError) -> bool {
+    matches!(error.number(), Some(103 | 105))
+}
+
+/// What everyone may know of accounts.
+fn public(accounts: &[PublicAccount]) -> Report {
+    let columns = vec![
+        left(text!("account", "账户")),
+        left(text!("holder", "主体")),
+        left(text!("province", "省份")),
+        left(text!("status", "状态")),
+        left(text!("compliance", "履约")),
+    ];
+    let compliance = |account: &PublicAccount| {
+        let years = account.compliance.iter().map(|one| match one.completed_on.as_str() {
+            "" => format!("{}: -", one.year),
+            date => format!("{}: {date}", one.year),
+        });
+        years.collect::<Vec<_>>().join(", ")
+    };
+    let rows = accounts.iter().map(|account| {
+        let code = u8::try_from(account.province).ok();
+        let province = code.and_then(|code| ProvinceCode::new(code).ok());
+        vec![
+            Cell::same(&account.account),
+            Cell::same(&account.name),
+            province_text(province).into(),
+            Cell::same(&account.status),
+            Cell::same(compliance(account)),
+        ]
+    });
+    let json: Vec<Value> = accounts
+        .iter()
+        .map(|account| {
+            let years: Vec<Value> = account
+                .compliance
+                .iter()
+                .map(|one| json!({ "year": one.year, "completed_on": one.completed_on }))
+                .collect();
+            json!({
+                "account": account.account,
+                "name": account.name,
+                "role": account.role,
+                "province": account.province,
+                "status": account.status,
+                "compliance": years,
+            })
+        })
+        .collect();
+    Report::new(json!({ "public": true, "accounts": json })).rows(columns, rows.collect()).line(
+        text!(
+            "Only what is public; --as ACCOUNT reads as a holder or an authority.",
+            "仅为公开信息；--as 账户 可以持有者或主管部门身份读取。"
+        ),
+    )
 }
 
 /// Name of an account's status.

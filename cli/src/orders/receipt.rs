@@ -1,6 +1,6 @@
 //! Receipts, and what an order would do, as people and programs read them.
 
-use cets_contracts::block::{Outcome, Receipt};
+use cets_contracts::block::{EventRecord, Outcome, Receipt};
 use cets_contracts::rules::{Effects, Payload, reject_code};
 use cets_contracts::state::{UnitPlace, UnitStatus};
 use cets_contracts::tx::TxBody;
@@ -12,6 +12,9 @@ use crate::clock::time_text;
 use crate::output::{Cell, Report, left, right};
 use crate::text;
 use crate::text::{Lang, Text};
+
+/// Most values of an order or an event that a receipt shows; before signing, all are shown.
+const FACTS_SHOWN_MAX: usize = 40;
 
 /// Name of a unit's status.
 pub fn status_text(status: &UnitStatus) -> Text {
@@ -89,10 +92,10 @@ pub fn finalised_report(found: &Finalised, lang: Lang) -> Report {
     });
     let report = Report::new(json).facts(facts);
     let report = match &found.transaction {
-        Some(transaction) => report.facts(body_facts(&transaction.body)),
+        Some(transaction) => cut(report, body_facts(&transaction.body)),
         None => report,
     };
-    with_effects(report, effects)
+    with_effects(with_event(report, found.events.as_ref()), effects)
 }
 
 /// The report of what would happen.
@@ -121,10 +124,34 @@ pub fn simulated_report(found: &Simulated, body: &TxBody, lang: Lang) -> Report 
     });
     let report = Report::new(json).facts(facts).facts(body_facts(body));
     let effects = found.events.as_ref().map(|record| &record.effects);
-    let report = with_effects(report, effects);
+    let report = with_effects(with_event(report, found.events.as_ref()), effects);
     match outcome {
         Outcome::Accepted => report,
         Outcome::Rejected(_) => report.failing(crate::error::ErrorKind::Rejected),
+    }
+}
+
+/// What happened, line by line; a batch of many lines is cut, JSON has all of it.
+fn with_event(report: Report, events: Option<&EventRecord>) -> Report {
+    let Some(record) = events else { return report };
+    let value = serde_json::to_value(&record.event).unwrap_or_default();
+    let event = value.as_object().and_then(|event| event.values().next()).unwrap_or(&value);
+    let mut facts = Vec::new();
+    flatten("", event, &mut facts);
+    cut(report, facts)
+}
+
+/// Adds facts, at most [`FACTS_SHOWN_MAX`] of them.
+fn cut(report: Report, mut facts: Vec<(Text, Cell)>) -> Report {
+    let more = facts.len().saturating_sub(FACTS_SHOWN_MAX);
+    facts.truncate(FACTS_SHOWN_MAX);
+    let report = if facts.is_empty() { report } else { report.facts(facts) };
+    match more {
+        0 => report,
+        more => report.line(text!(
+            "… and {more} more values; --output json shows all",
+            "……另有 {more} 项；--output json 显示全部"
+        )),
     }
 }
 

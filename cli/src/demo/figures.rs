@@ -7,20 +7,25 @@
 //!
 //! Compliance figures were published rounded. The replay needs whole tonnes, so it fixes them:
 //!
-//! | Figure | Published | Used | Why |
+//! | Figure | Published | Used, t | Why |
 //! |---|---|---|---|
-//! | issued 2019-20 | about 4.5 Gt a year | 9,000,000,000 t | two years of 4.5 Gt |
-//! | issued 2021, 2022 | 5.096, 5.104 Gt | 5,096,000,000 t, 5,104,000,000 t | as printed |
-//! | surplus 2021, 2022 | 1.47, 12.98 Mt | 1,470,000 t, 12,980,000 t | as printed |
-//! | obligation 2021, 2022 | 5.094, 5.091 Gt | 5,094,530,000 t, 5,091,020,000 t | issued less surplus |
-//! | obligation 2019-20 | not published | 8,800,000,000 t | below the 9.0 Gt issued; surpluses of 388 Mt feed the trading of 2021 to 2023 |
-//! | gross deficits 2019-20 | 188 Mt, 847 entities | 188,000,000 t | as printed |
-//! | gross deficits 2021, 2022 | not published | 95,000,000 t of 1,200 entities, 130,000,000 t of 1,400 | within the volumes traded |
-//! | unpaid 2019-20 | 0.5 % | 44,000,000 t | 99.5 % of the obligation is met exactly |
-//! | unpaid 2021, 2022 | 0.39 %, 0.12 % | 19,868,667 t, 6,109,224 t | nearest tonne |
-//! | CCER 2019-20 | 32.73 Mt | 32,730,000 t | as printed |
-//! | CCER 2021-22 | 3.7174 Mt | 1,500,000 + 2,217,400 t | the split by year is not published |
-//! | entities continuing | not published | 2,011 | the 151 closed ones leave, 246 new ones make 2,257 |
+//! | issued 2019-20 | about 4.5 Gt a year | 9,000,000,000 | two years |
+//! | issued 2021 | 5.096 Gt | 5,096,000,000 | as printed |
+//! | issued 2022 | 5.104 Gt | 5,104,000,000 | as printed |
+//! | surplus 2021 | 1.47 Mt | 1,470,000 | as printed |
+//! | surplus 2022 | 12.98 Mt | 12,980,000 | as printed |
+//! | obligation 2021 | 5.094 Gt | 5,094,530,000 | issued less surplus |
+//! | obligation 2022 | 5.091 Gt | 5,091,020,000 | issued less surplus |
+//! | obligation 2019-20 | - | 8,800,000,000 | chosen: surpluses feed the trading |
+//! | gross deficits 2019-20 | 188 Mt, 847 entities | 188,000,000 | as printed |
+//! | gross deficits 2021 | - | 95,000,000 of 1,200 | chosen: within the volumes |
+//! | gross deficits 2022 | - | 130,000,000 of 1,400 | chosen: within the volumes |
+//! | unpaid 2019-20 | 0.5 % | 44,000,000 | exactly 0.5 % |
+//! | unpaid 2021 | 0.39 % | 19,868,667 | nearest tonne |
+//! | unpaid 2022 | 0.12 % | 6,109,224 | nearest tonne |
+//! | CCER 2019-20 | 32.73 Mt | 32,730,000 | as printed |
+//! | CCER 2021-22 | 3.7174 Mt | 1,500,000 + 2,217,400 | split by year chosen |
+//! | entities continuing | - | 2,011 entities | 151 closed leave, 246 new make 2,257 |
 //!
 //! The printed obligation of 2021, 5.094 Gt, is 5.09453 Gt cut after three decimals: the rounded
 //! totals differ by 2.0 Mt, the published surplus is 1.47 Mt.

@@ -4,6 +4,7 @@
 
 mod audits;
 mod contexts;
+mod demos;
 mod exit_codes;
 mod help;
 mod keys;

@@ -4,12 +4,13 @@
 //! - [`orders`], [`phases`]: steps as transactions, and which of them may travel together
 //! - [`processes`], [`driver`]: the nodes; sending transactions and waiting for their answers
 //! - [`history`], [`readback`]: the nodes' blocks, compared with each other and added up
-//! - [`trace`], [`chart`], [`report`]: what is shown at the end
+//! - [`trace`], [`holder`], [`chart`], [`report`]: what is shown and left at the end
 //! - [`run`]: the whole job
 
 pub mod chart;
 pub mod driver;
 pub mod history;
+pub mod holder;
 pub mod institutions;
 pub mod orders;
 pub mod phases;

@@ -20,7 +20,9 @@ pub struct Readback {
     today: BusinessDate,
     /// Last serial and first holder of every issued range, by its first serial.
     issued: BTreeMap<(Instrument, u64), (u64, AccountId)>,
-    /// A unit that was surrendered by somebody else than its first holder.
+    /// Last serial of every range that somebody sold on who had bought it, by its first serial.
+    sold_on: BTreeMap<(Instrument, u64), u64>,
+    /// A unit that was sold, sold on and surrendered.
     travelled: Option<Serial>,
     transactions: u64,
 }
@@ -36,7 +38,8 @@ impl Readback {
         self.transactions
     }
 
-    /// A unit with a life worth telling: issued to one entity, bought and surrendered by another.
+    /// A unit with a life worth telling: issued to one entity, sold by it, sold on by its buyer,
+    /// and surrendered by a third.
     pub const fn travelled_unit(&self) -> Option<Serial> {
         self.travelled
     }
@@ -81,12 +84,18 @@ impl Readback {
                 self.totals.issued(instrument, holder, tonnes)
             }
             (Some(_), UnitStatus::Surrendered { year }) => {
-                if self.travelled.is_none() && self.first_holder(movement) != Some(holder) {
-                    self.travelled = Some(Serial { instrument, number: range.start() });
+                if self.travelled.is_none() {
+                    self.travelled = self.sold_on_unit(movement);
                 }
                 self.totals.surrendered(year, holder, tonnes)
             }
             (Some(_), UnitStatus::Offset { year }) => self.totals.offset(year, holder, tonnes),
+            (Some(from), UnitStatus::Free) => {
+                if self.first_holder(movement) != Some(from.holder) {
+                    self.sold_on.insert((instrument, range.start()), range.last());
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -96,6 +105,19 @@ impl Readback {
         let key = (movement.range.instrument(), number);
         let (_, (last, holder)) = self.issued.range(..=key).next_back()?;
         (number <= *last).then_some(*holder)
+    }
+
+    /// The first unit of a movement that was sold on before.
+    fn sold_on_unit(&self, movement: &UnitMovement) -> Option<Serial> {
+        let range = &movement.range;
+        let instrument = range.instrument();
+        let within = self.sold_on.range((instrument, range.start())..=(instrument, range.last()));
+        let before = self.sold_on.range(..=(instrument, range.start())).next_back();
+        let before =
+            before.filter(|((own, _), last)| *own == instrument && **last >= range.start());
+        let inside = within.map(|((_, first), _)| *first).next();
+        let number = before.map(|_| range.start()).or(inside)?;
+        Some(Serial { instrument, number })
     }
 
     fn add_funds(&mut self, movement: &FundMovement) -> Result<(), PlanError> {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use cets_contracts::types::{AccountId, BlockTime};
+use cets_contracts::types::BlockTime;
 use serde_json::{Value, json};
 
 use super::chart::chart;
-use super::institutions::NODE_NAMES;
+use super::holder::{HOLDER_NAME, Holder};
 use super::processes::pid_path;
 use super::run::{DemoOptions, Pace, Rejoined};
 use super::trace::Traced;
@@ -21,6 +21,9 @@ use crate::orders::place_text;
 use crate::output::{Cell, Report, left, right};
 use crate::text;
 use crate::text::{Text, grouped};
+
+/// Section of the rule book with the monthly figures.
+const MONTHS_SECTION: &str = "8.4";
 
 /// Everything that was found.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct Findings {
     pub pace: Pace,
     /// The life of one tonne.
     pub traced: Traced,
+    /// A desk for whoever tries the network afterwards.
+    pub holder: Option<Holder>,
     /// How a killed node came back.
     pub rejoined: Rejoined,
     /// Heights at which all nodes hold the same block.
@@ -55,9 +60,11 @@ pub fn report(findings: &Findings, network: &Network, options: &DemoOptions) -> 
     for line in chart(&findings.totals) {
         report = report.line(line);
     }
-    report = life_of_a_tonne(report.line(Text::same("")), &findings.traced);
+    report = life_of_a_tonne(report.line(Text::same("")), &findings.traced, options.is_kept());
     report = report.line(Text::same("")).facts(facts(findings));
-    report = commands(report, network, options);
+    if !options.exit {
+        report = commands(report, network, findings);
+    }
     if findings.holds {
         report.line(text!("Every comparison and the audit hold.", "全部比对与审计均成立。"))
     } else {
@@ -81,14 +88,22 @@ fn verdict(outcome: &Outcome) -> (Text, Text) {
 }
 
 fn comparison(report: Report, findings: &Findings) -> Report {
+    // Months have long lines: they stand in a table of their own.
+    let is_month = |line: &&Line| line.section == MONTHS_SECTION;
+    let (months, others): (Vec<&Line>, Vec<&Line>) = findings.lines.iter().partition(is_month);
+    let report = table(report, &others, text!("figure", "指标"));
+    table(report.line(Text::same("")), &months, text!("month", "月份"))
+}
+
+fn table(report: Report, lines: &[&Line], figure: Text) -> Report {
     let columns = vec![
         left(text!("section", "章节")),
-        left(text!("figure", "指标")),
+        left(figure),
         left(text!("published", "公布")),
         left(text!("ledger", "账本")),
         left(text!("", "")),
     ];
-    let rows = findings.lines.iter().map(|line| {
+    let rows = lines.iter().map(|line| {
         let (ledger, verdict) = verdict(&line.outcome);
         vec![
             Cell::same(line.section),
@@ -101,7 +116,7 @@ fn comparison(report: Report, findings: &Findings) -> Report {
     report.rows(columns, rows.collect())
 }
 
-fn life_of_a_tonne(report: Report, traced: &Traced) -> Report {
+fn life_of_a_tonne(report: Report, traced: &Traced, kept: bool) -> Report {
     let Traced { code, file, hops, height, .. } = traced;
     let file = file.display();
     let columns = vec![
@@ -124,13 +139,17 @@ fn life_of_a_tonne(report: Report, traced: &Traced) -> Report {
             ]
         })
     });
-    report
+    let report = report
         .line(text!("The life of one tonne, {code}:", "一吨的全程，{code}："))
         .rows(columns, rows.collect())
         .line(text!(
-            "Proved offline against the genesis file, as of block {height}: {file}",
-            "已凭创世文件离线验证，截至区块 {height}：{file}"
-        ))
+            "Proved offline with the genesis file alone, as of block {height}.",
+            "已仅凭创世文件离线验证，截至区块 {height}。"
+        ));
+    match kept {
+        true => report.line(text!("The proof: {file}", "证明文件：{file}")),
+        false => report,
+    }
 }
 
 /// Per second, in whole numbers.
@@ -213,27 +232,29 @@ fn audit_text(audited: &Audited) -> Text {
     )
 }
 
-fn commands(report: Report, network: &Network, options: &DemoOptions) -> Report {
-    if options.exit {
-        return report;
-    }
+fn commands(report: Report, network: &Network, findings: &Findings) -> Report {
     let home = network.client_home.display();
     let program = std::env::current_exe().unwrap_or_else(|_| "cets".into());
     let program = program.display();
     let cets = format!("{program} --home {home}");
+    let code = &findings.traced.code;
     let pids = network.nodes.iter().map(|node| pid_path(node).display().to_string());
     let pids: Vec<String> = pids.collect();
     let pids = pids.join(" ");
-    let registry = NODE_NAMES.first().copied().unwrap_or_default();
-    let entity = AccountId::new(cets_contracts::types::Role::KeyEmittingEntity, 1);
-    let entity = entity.map_or_else(|_| String::new(), |account| account.to_string());
-    report
+    let mut report = report
         .line(text!("The network runs on. Talk to it:", "网络继续运行。可用命令："))
         .line(Text::same(format!("  {cets} status")))
-        .line(Text::same(format!("  {cets} account show {entity}")))
-        .line(Text::same(format!("  {cets} --context {registry} holdings {entity}")))
-        .line(Text::same(format!("  {cets} audit verify --all-nodes")))
-        .line(text!("Stop it: kill $(cat {pids})", "停止：kill $(cat {pids})"))
+        .line(Text::same(format!("  {cets} serial {code}")))
+        .line(Text::same(format!("  {cets} audit verify --all-nodes")));
+    if let Some(Holder { instrument, other, .. }) = &findings.holder {
+        report = report
+            .line(Text::same(format!("  {cets} --context {HOLDER_NAME} holdings")))
+            .line(Text::same(format!(
+                "  {cets} --context {HOLDER_NAME} transfer {other} --instrument {instrument} \
+                 --tonnes 100 --yes"
+            )));
+    }
+    report.line(text!("Stop it: kill $(cat {pids})", "停止：kill $(cat {pids})"))
 }
 
 fn to_json(findings: &Findings, network: &Network) -> Value {

@@ -10,6 +10,7 @@ use cets_contracts::types::{BusinessDate, Height, Role};
 
 use super::driver::Driver;
 use super::history::{compare_nodes, read_back};
+use super::holder::open_desk;
 use super::institutions::{Desk, Desks, NODE_NAMES, network_plan};
 use super::orders::Order;
 use super::phases::{Phase, phases};
@@ -43,6 +44,13 @@ pub struct DemoOptions {
     pub seed: u64,
     /// Whether the network ends with the program.
     pub exit: bool,
+}
+
+impl DemoOptions {
+    /// Whether the folder of the network stays.
+    pub const fn is_kept(&self) -> bool {
+        !self.exit || self.folder.is_some()
+    }
 }
 
 /// How the replay went.
@@ -110,7 +118,7 @@ pub fn run(options: &DemoOptions, session: &mut Session<'_>) -> Result<Report, C
         processes.let_go();
     } else {
         processes.stop();
-        if options.folder.is_none() {
+        if !options.is_kept() {
             std::fs::remove_dir_all(&folder).map_err(|error| CliError::file(&folder, &error))?;
         }
     }
@@ -176,6 +184,7 @@ fn carry_out(
         .ok_or_else(|| CliError::bug(text!("no unit changed hands", "没有单位易手")))?;
     let folder = network.genesis_path.parent().map(PathBuf::from).unwrap_or_default();
     let traced = trace(&reading(second, &auditor)?, unit, &network.genesis_path, &folder)?;
+    let holder = open_desk(&reading(second, &auditor)?, network, desks)?;
 
     session.notice(&text!("Killing one node (SIGKILL).", "强制终止一个节点（SIGKILL）。"));
     let rejoined = kill_and_rejoin(session, desks, &auditor, &mut nodes, processes)?;
@@ -193,6 +202,7 @@ fn carry_out(
         totals: readback.totals().clone(),
         pace,
         traced,
+        holder,
         rejoined,
         heights_compared: compared,
         audited,

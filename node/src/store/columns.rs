@@ -45,7 +45,7 @@ columns! {
     Hops "hops",
     /// Blocks that are not decided: block id -> height, bytes.
     Undecided "undecided",
-    /// Own proposals: height, round -> block id.
+    /// Own proposals that may still be decided: heights, rounds and block ids.
     Proposals "proposals",
     /// Marks of the double-sign guard.
     Guard "guard",

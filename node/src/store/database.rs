@@ -13,11 +13,11 @@ use super::{Column, StoreError, migrations};
 /// Memory for blocks read back, shared by all tables.
 const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Memory for writes of all tables before they go to sorted files.
-const WRITE_BUFFERS_BYTES: usize = 96 * 1024 * 1024;
+const WRITE_BUFFERS_BYTES: usize = 64 * 1024 * 1024;
 /// Memory for writes of one table.
 const WRITE_BUFFER_BYTES: usize = 24 * 1024 * 1024;
-/// Size of write-ahead logs at which old write buffers are flushed.
-const WAL_BYTES_MAX: u64 = 192 * 1024 * 1024;
+/// Size of write-ahead logs at which old write buffers are flushed; what a start reads at most.
+const WAL_BYTES_MAX: u64 = 96 * 1024 * 1024;
 /// Open files, so that four nodes on one machine stay below common limits.
 const OPEN_FILES_MAX: i32 = 512;
 

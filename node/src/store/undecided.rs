@@ -1,6 +1,7 @@
 //! Blocks that may still be decided, and which of them this node proposed.
 
 use bytes::Bytes;
+use cets_contracts::codec;
 use cets_contracts::types::{BlockId, Height};
 
 use super::database::{Durability, Writes};
@@ -17,12 +18,11 @@ pub struct UndecidedBlock {
     pub bytes: Bytes,
 }
 
-fn proposal_key(height: Height, round: u32) -> [u8; 12] {
-    let mut key = [0u8; 12];
-    key[..8].copy_from_slice(&height.get().to_be_bytes());
-    key[8..].copy_from_slice(&round.to_be_bytes());
-    key
-}
+/// The only key of [`Column::Proposals`]: one value that is replaced leaves no deleted keys behind.
+const PROPOSALS_KEY: &[u8] = b"proposals";
+
+/// Height, round and block id of what this node proposed.
+type Proposals = Vec<(Height, u32, BlockId)>;
 
 impl Store {
     /// Keeps a block that was found valid or untimely. Synced before it returns.
@@ -47,8 +47,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         self.put_undecided(&mut writes, id, height, bytes);
-        let key = proposal_key(height, round);
-        self.put(&mut writes, Column::Proposals, &key, id.as_bytes());
+        let mut proposals = self.proposals()?;
+        proposals.push((height, round, id));
+        self.put(&mut writes, Column::Proposals, PROPOSALS_KEY, &codec::encode(&proposals));
         self.write(writes, Durability::Synced, "keep a proposed block")
     }
 
@@ -61,12 +62,13 @@ impl Store {
 
     /// The block that this node proposed in a round.
     pub fn proposal(&self, height: Height, round: u32) -> Result<Option<BlockId>, StoreError> {
-        let key = proposal_key(height, round);
-        let Some(id) = self.get(Column::Proposals, &key)? else { return Ok(None) };
-        let id = id.as_ref().try_into().map_err(|_| {
-            StoreError::damaged(Column::Proposals, hex::encode(key), "it holds no block id")
-        })?;
-        Ok(Some(BlockId::new(id)))
+        let proposals = self.proposals()?;
+        let found = proposals.into_iter().find(|(at, of, _)| (*at, *of) == (height, round));
+        Ok(found.map(|(_, _, id)| id))
+    }
+
+    fn proposals(&self) -> Result<Proposals, StoreError> {
+        Ok(self.get_decoded(Column::Proposals, PROPOSALS_KEY)?.unwrap_or_default())
     }
 
     /// All blocks that may still be decided.
@@ -100,15 +102,12 @@ impl Store {
         for id in ids {
             self.delete(writes, Column::Undecided, id.as_bytes());
         }
-        let mut cursor = self.cursor(Column::Proposals);
-        cursor.seek_to_first();
-        while let Some(key) = cursor.key() {
-            if key >= proposal_key(height.next(), 0).as_slice() {
-                break;
-            }
-            self.delete(writes, Column::Proposals, key);
-            cursor.next();
+        let mut proposals = self.proposals()?;
+        let before = proposals.len();
+        proposals.retain(|(proposed, ..)| *proposed > height);
+        if proposals.len() < before {
+            self.put(writes, Column::Proposals, PROPOSALS_KEY, &codec::encode(&proposals));
         }
-        self.check_cursor(&cursor)
+        Ok(())
     }
 }

@@ -1,49 +1,45 @@
 //! The double-sign guard and evidence of other validators' double signatures.
 
-use cets_consensus::{Evidence, GuardMark};
+use cets_consensus::{Evidence, GUARD_KEY_BYTES, GuardMark};
 use cets_contracts::codec;
-use cets_contracts::types::Height;
+use cets_contracts::types::{Digest, Height};
 
 use super::database::{Durability, Writes};
 use super::{Column, Store, StoreError};
 
+/// The only key of [`Column::Guard`]: one value that is replaced leaves no deleted keys behind for
+/// cursors to step over.
+const MARKS_KEY: &[u8] = b"marks";
+const MARK_BYTES: usize = GUARD_KEY_BYTES + Digest::LEN;
+
 impl Store {
     /// Marks of the greatest height that has any.
     pub fn guard_marks(&self) -> Result<Vec<GuardMark>, StoreError> {
-        let mut marks: Vec<GuardMark> = Vec::new();
-        let mut cursor = self.cursor(Column::Guard);
-        cursor.seek_to_last();
-        while let Some((key, value)) = cursor.item() {
-            let mark = GuardMark::from_parts(key, value).ok_or_else(|| {
-                StoreError::damaged(Column::Guard, hex::encode(key), "it is no mark")
-            })?;
-            if marks.first().is_some_and(|first| first.height != mark.height) {
-                break;
-            }
-            marks.push(mark);
-            cursor.prev();
+        let Some(bytes) = self.get(Column::Guard, MARKS_KEY)? else { return Ok(Vec::new()) };
+        let damaged = || StoreError::damaged(Column::Guard, "marks", "they are no marks");
+        let (marks, rest) = bytes.as_chunks::<MARK_BYTES>();
+        if !rest.is_empty() {
+            return Err(damaged());
         }
-        self.check_cursor(&cursor)?;
-        Ok(marks)
+        let decode = |mark: &[u8; MARK_BYTES]| {
+            let (key, value) = mark.split_at(GUARD_KEY_BYTES);
+            GuardMark::from_parts(key, value).ok_or_else(damaged)
+        };
+        marks.iter().map(decode).collect()
     }
 
     /// Adds marks and drops those of lower heights. Synced before it returns.
-    pub fn save_guard_marks(&self, marks: &[GuardMark]) -> Result<(), StoreError> {
+    pub fn save_guard_marks(&self, added: &[GuardMark]) -> Result<(), StoreError> {
+        let mut marks = self.guard_marks()?;
+        marks.extend_from_slice(added);
         let Some(height) = marks.iter().map(|mark| mark.height).max() else { return Ok(()) };
+        let mut bytes = Vec::with_capacity(marks.len().saturating_mul(MARK_BYTES));
+        for mark in marks.iter().filter(|mark| mark.height == height) {
+            bytes.extend_from_slice(&mark.to_key());
+            bytes.extend_from_slice(&mark.to_value());
+        }
         let mut writes = Writes::default();
-        let mut cursor = self.cursor(Column::Guard);
-        cursor.seek_to_first();
-        while let Some(key) = cursor.key() {
-            if key >= height.get().to_be_bytes().as_slice() {
-                break;
-            }
-            self.delete(&mut writes, Column::Guard, key);
-            cursor.next();
-        }
-        self.check_cursor(&cursor)?;
-        for mark in marks {
-            self.put(&mut writes, Column::Guard, &mark.to_key(), &mark.to_value());
-        }
+        self.put(&mut writes, Column::Guard, MARKS_KEY, &bytes);
         self.write(writes, Durability::Synced, "keep what was signed")
     }
 

@@ -148,7 +148,7 @@ impl NodeHandle {
         };
         match outcome {
             Ok(Ok(WaitEnd::Final(answer))) => Ok(answer),
-            Ok(Ok(WaitEnd::Dropped(error))) => Err(error.into()),
+            Ok(Ok(WaitEnd::Dropped(error))) => Err(error),
             Ok(Err(_)) => Err(SubmitError::Stopping),
             Err(_) => {
                 self.parts.mempool.stop_waiting(&id);

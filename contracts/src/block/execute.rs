@@ -5,7 +5,7 @@ use core::borrow::Borrow;
 use super::{Block, EventRecord, Header, LOG_ENTRY_BYTES_MAX, LogEntry, Outcome, Receipt};
 use crate::fault::Fault;
 use crate::log::{LogFrontier, LogNode, leaf_hash};
-use crate::rules::{self, Abort, TxContext};
+use crate::rules::{self, Abort, Reject, TxContext};
 use crate::state::{Overlay, Remembered, State, StateUpdate, Tip, keys};
 use crate::tx::{EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, VerifiedTransaction};
 use crate::types::{BlockTime, ChainId, Digest, Height, LogRoot, StateRoot, ValidatorAddress};
@@ -141,6 +141,12 @@ impl<'a> BlockExecutor<'a> {
         self.outcomes.last().ok_or_else(|| {
             PushError::Fault(Fault::Inconsistent { what: "an outcome was lost".to_owned() })
         })
+    }
+
+    /// Why a transaction comes from a stranger, judged after the transactions so far; a proposer
+    /// need not order it. None when somebody who signed represents the account.
+    pub fn stranger(&self, transaction: &VerifiedTransaction) -> Result<Option<Reject>, Fault> {
+        rules::stranger(transaction, &self.overlay)
     }
 
     /// Transactions so far.

@@ -1,7 +1,9 @@
 //! Who may act for an account: roles, representatives, four eyes.
 
-use super::{Abort, Authority, Signing, TxContext, common};
+use super::{Abort, Authority, Reject, Signing, TxContext, common};
+use crate::fault::Fault;
 use crate::state::{Account, AccountStatus, Overlay};
+use crate::tx::Transaction;
 use crate::types::{
     AccountId, BlockTime, ChainId, Height, PublicKey, Representative, Right, Role, TxId,
 };
@@ -46,6 +48,23 @@ pub(crate) fn authorize(
         Signing::Representative => check_each(&account, &tx.signers, may_act)?,
     }
     Ok(account)
+}
+
+/// Why a transaction comes from a stranger: its account does not exist or nobody who signed
+/// represents it. None when somebody does.
+///
+/// A node need not give a stranger's transaction room in a block; every rule would refuse it.
+pub fn stranger(transaction: &Transaction, state: &Overlay<'_>) -> Result<Option<Reject>, Fault> {
+    let id = transaction.body().account;
+    let Some(account) = state.account(id)? else {
+        return Ok(Some(common::ACCOUNT_UNKNOWN.reject(vec![id.into()])));
+    };
+    let signers = transaction.signatures();
+    if signers.iter().any(|signer| account.right_of(&signer.key).is_some()) {
+        return Ok(None);
+    }
+    let key = signers.first().map(|signer| signer.key.into());
+    Ok(Some(common::SIGNER_NOT_REPRESENTATIVE.reject(key.into_iter().collect())))
 }
 
 /// Refuses an order that too few people signed.

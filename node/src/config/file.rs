@@ -134,6 +134,8 @@ pub struct MempoolSection {
     pub bytes_max: usize,
     /// Most transactions of one account.
     pub transactions_per_account_max: usize,
+    /// Most transactions of accounts that do not exist or whose signers do not represent them.
+    pub strangers_max: usize,
     /// Threads that verify signatures.
     pub verify_threads: usize,
 }
@@ -182,6 +184,7 @@ impl Default for MempoolSection {
             transactions_max: limits.transactions_max,
             bytes_max: limits.bytes_max,
             transactions_per_account_max: limits.transactions_per_account_max,
+            strangers_max: limits.strangers_max,
             verify_threads: 1,
         }
     }
@@ -360,6 +363,7 @@ impl NodeConfig {
             transactions_max: self.mempool.transactions_max,
             bytes_max: self.mempool.bytes_max,
             transactions_per_account_max: self.mempool.transactions_per_account_max,
+            strangers_max: self.mempool.strangers_max,
         }
     }
 

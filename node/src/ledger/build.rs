@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use cets_consensus::{LedgerFault, ProposedBlock};
 use cets_contracts::block::{Block, BlockExecutor, PushError};
-use cets_contracts::tx::EnvelopeError;
 use cets_contracts::types::{Height, TxId, ValidatorAddress};
 
 use super::NodeLedger;
 use super::pending::{Judgement, Outcome, PendingBlock};
-use crate::mempool::PooledTransaction;
+use crate::mempool::{PooledTransaction, SubmitError};
 
 const ACTION: &str = "build a block";
 /// Transactions taken from the mempool at a time.
@@ -69,7 +68,7 @@ impl NodeLedger {
         let mut executor = BlockExecutor::new(state, time, proposer)
             .map_err(|error| LedgerFault::new(ACTION, error))?;
         let mut taken: Vec<PooledTransaction> = Vec::new();
-        let mut dropped: Vec<(TxId, EnvelopeError)> = Vec::new();
+        let mut dropped: Vec<(TxId, SubmitError)> = Vec::new();
         let (mut bytes_left, mut arrival) = (self.settings.block_bytes_max, 0u64);
         'fill: loop {
             let chunk = self.mempool.from(arrival, CHUNK_TRANSACTIONS);
@@ -83,12 +82,21 @@ impl NodeLedger {
                 if late || taken.len() >= self.settings.block_transactions_max {
                     break 'fill;
                 }
+                let stranger = executor
+                    .stranger(&transaction)
+                    .map_err(|fault| LedgerFault::new(ACTION, fault))?;
+                if let Some(reject) = stranger {
+                    dropped.push((transaction.id(), SubmitError::Stranger(reject)));
+                    continue;
+                }
                 match executor.push(&transaction) {
                     Ok(_) => {
                         bytes_left = left;
                         taken.push(transaction);
                     }
-                    Err(PushError::Envelope(error)) => dropped.push((transaction.id(), error)),
+                    Err(PushError::Envelope(error)) => {
+                        dropped.push((transaction.id(), error.into()));
+                    }
                     Err(PushError::Fault(fault)) => return Err(LedgerFault::new(ACTION, fault)),
                 }
             }

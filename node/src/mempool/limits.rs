@@ -9,6 +9,9 @@ pub struct MempoolLimits {
     pub bytes_max: usize,
     /// Most transactions of one account.
     pub transactions_per_account_max: usize,
+    /// Most transactions of strangers: of accounts that do not exist, or signed by nobody who
+    /// represents them. They wait because a block may open the account first.
+    pub strangers_max: usize,
 }
 
 impl Default for MempoolLimits {
@@ -17,6 +20,7 @@ impl Default for MempoolLimits {
             transactions_max: 200_000,
             bytes_max: 256 * 1024 * 1024,
             transactions_per_account_max: 50_000,
+            strangers_max: 10_000,
         }
     }
 }

@@ -7,6 +7,9 @@
 //! a refusal. Who wants to know beforehand simulates. A flood of transactions that will be
 //! refused is bounded by the limit per account.
 //!
+//! Strangers, whose account does not exist or who do not represent it, are answered but not
+//! ordered: only so many wait, and a proposer drops those that are still strangers in its block.
+//!
 //! # Order
 //! First come, first served. Signatures are verified in batches on threads of their own; what was
 //! verified here is not verified again when a block carries the very same bytes.

@@ -29,6 +29,7 @@ pub(super) fn envelope_digest(bytes: &[u8]) -> EnvelopeDigest {
 
 struct Waiting {
     transaction: PooledTransaction,
+    is_stranger: bool,
     digest: EnvelopeDigest,
 }
 
@@ -41,6 +42,7 @@ pub(super) struct Pool {
     by_expiry: BTreeSet<(BlockTime, u64)>,
     per_account: HashMap<AccountId, usize>,
     bytes: usize,
+    strangers: usize,
     arrivals: u64,
 }
 
@@ -82,12 +84,19 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether the limits leave room for one more stranger.
+    pub(super) fn check_strangers(&self, limits: &MempoolLimits) -> Result<(), SubmitError> {
+        let limit = limits.strangers_max;
+        if self.strangers >= limit { Err(SubmitError::StrangersFull { limit }) } else { Ok(()) }
+    }
+
     /// Adds a transaction at the end; nothing happens when its identifier waits already.
-    pub(super) fn insert(&mut self, transaction: PooledTransaction) -> bool {
+    pub(super) fn insert(&mut self, transaction: PooledTransaction, is_stranger: bool) {
         let id = transaction.id();
         if self.by_id.contains_key(&id) {
-            return false;
+            return;
         }
+        self.strangers = self.strangers.saturating_add(usize::from(is_stranger));
         let arrival = self.arrivals;
         self.arrivals = self.arrivals.saturating_add(1);
         let digest = envelope_digest(transaction.bytes());
@@ -97,14 +106,14 @@ impl Pool {
         let count = self.per_account.entry(transaction.body().account).or_insert(0);
         *count = count.saturating_add(1);
         self.bytes = self.bytes.saturating_add(transaction.bytes().len());
-        self.queue.insert(arrival, Waiting { transaction, digest });
-        true
+        self.queue.insert(arrival, Waiting { transaction, is_stranger, digest });
     }
 
     /// Removes a transaction.
     pub(super) fn remove(&mut self, id: &TxId) -> Option<PooledTransaction> {
         let arrival = self.by_id.remove(id)?;
-        let Waiting { transaction, digest } = self.queue.remove(&arrival)?;
+        let Waiting { transaction, is_stranger, digest } = self.queue.remove(&arrival)?;
+        self.strangers = self.strangers.saturating_sub(usize::from(is_stranger));
         self.by_digest.remove(&digest);
         let body = transaction.body();
         self.by_expiry.remove(&(body.valid_until, arrival));

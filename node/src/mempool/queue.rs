@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use cets_contracts::rules::stranger;
 use cets_contracts::state::keys;
 use cets_contracts::tx::{
     EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, Transaction, VerifiedTransaction, verify_batch,
@@ -184,7 +185,7 @@ impl Mempool {
     }
 
     /// Drops a transaction that can never stand in a block and tells who waits for it.
-    pub(crate) fn drop_transaction(&self, id: &TxId, error: &EnvelopeError) {
+    pub(crate) fn drop_transaction(&self, id: &TxId, error: &SubmitError) {
         self.inner.lock().remove(id);
         self.inner.tell_dropped(id, error);
     }
@@ -201,7 +202,7 @@ impl Mempool {
         for transaction in expired {
             let valid_until = transaction.body().valid_until;
             let error = EnvelopeError::Expired { valid_until, block_time: time };
-            self.inner.tell_dropped(&transaction.id(), &error);
+            self.inner.tell_dropped(&transaction.id(), &error.into());
         }
     }
 
@@ -268,7 +269,7 @@ impl Inner {
         Ok(Screened::New(Box::new(transaction)))
     }
 
-    fn tell_dropped(&self, id: &TxId, error: &EnvelopeError) {
+    fn tell_dropped(&self, id: &TxId, error: &SubmitError) {
         for sender in self.waiters.take(id) {
             // A caller that stopped waiting needs no answer.
             drop(sender.send(WaitEnd::Dropped(error.clone())));
@@ -284,6 +285,7 @@ impl Inner {
         let mut verdicts = Vec::with_capacity(verified.len());
         let mut admitted = Vec::new();
         let committed = self.state.read();
+        let view = committed.state.view();
         let mut pool = self.lock();
         for transaction in verified {
             verdicts.push(transaction.map_err(SubmitError::from).and_then(|transaction| {
@@ -294,14 +296,21 @@ impl Inner {
                 }
                 if !pool.contains(&id) {
                     pool.check_room(&self.limits, body.account, transaction.bytes().len())?;
+                    let is_stranger = stranger(&transaction, &view)
+                        .map_err(|fault| SubmitError::Read(fault.into()))?
+                        .is_some();
+                    if is_stranger {
+                        pool.check_strangers(&self.limits)?;
+                    }
                     let transaction = Arc::new(transaction);
-                    pool.insert(Arc::clone(&transaction));
+                    pool.insert(Arc::clone(&transaction), is_stranger);
                     admitted.push(transaction);
                 }
                 Ok(id)
             }));
         }
         drop(pool);
+        drop(view);
         drop(committed);
         if !admitted.is_empty() {
             self.arrived.notify_all();

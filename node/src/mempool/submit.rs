@@ -1,5 +1,6 @@
 //! Why a transaction does not get into the mempool.
 
+use cets_contracts::rules::{Language, Reject};
 use cets_contracts::tx::EnvelopeError;
 use cets_contracts::types::{AccountId, TxId};
 
@@ -11,11 +12,23 @@ pub enum SubmitError {
     /// It may not stand in a block.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// Nobody who signed acts for the account, so no block has room for it.
+    #[error("{}", .0.explain(Language::English).sentence)]
+    Stranger(Reject),
     /// The mempool is full; try again in a moment.
     #[error("{waiting} transactions wait already; try again in a moment, or at another node")]
     PoolFull {
         /// Transactions that wait.
         waiting: usize,
+    },
+    /// Too many transactions of strangers wait.
+    #[error(
+        "{limit} transactions wait whose account is not known here or whose signers do not act for \
+         it; check account and key, and that this node has caught up"
+    )]
+    StrangersFull {
+        /// Most that may wait.
+        limit: usize,
     },
     /// Too many transactions of one account wait.
     #[error("{limit} transactions of account {account} wait already; let some become final first")]

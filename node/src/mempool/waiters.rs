@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use cets_contracts::tx::EnvelopeError;
 use cets_contracts::types::TxId;
 use tokio::sync::oneshot;
 
+use super::SubmitError;
 use crate::read::FinalTransaction;
 
 /// How waiting for a transaction ends.
@@ -14,8 +14,8 @@ use crate::read::FinalTransaction;
 pub enum WaitEnd {
     /// It was ordered; the answer is final and durable here.
     Final(FinalTransaction),
-    /// It can never be ordered any more.
-    Dropped(EnvelopeError),
+    /// It is not ordered any more; why.
+    Dropped(SubmitError),
 }
 
 /// Who waits for which transaction.

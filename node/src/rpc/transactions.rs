@@ -128,9 +128,10 @@ fn taken(id: &TxId) -> SubmitResponse {
 fn refused(error: SubmitError) -> RpcError {
     match error {
         SubmitError::Envelope(error) => RpcError::Envelope(error),
-        SubmitError::PoolFull { .. } | SubmitError::AccountFull { .. } => {
-            RpcError::Overloaded { what: error.to_string() }
-        }
+        SubmitError::Stranger(reject) => RpcError::Rule(reject),
+        SubmitError::PoolFull { .. }
+        | SubmitError::AccountFull { .. }
+        | SubmitError::StrangersFull { .. } => RpcError::Overloaded { what: error.to_string() },
         SubmitError::TimedOut { .. } => RpcError::TimedOut { millis: 0 },
         SubmitError::Stopping => RpcError::Stopping,
         SubmitError::Read(error) => read_failed(error),

@@ -79,6 +79,7 @@ async fn limits_hold_by_count_by_bytes_and_by_account() {
         transactions_max,
         bytes_max,
         transactions_per_account_max,
+        strangers_max: 10,
     };
     let one = transfer(&genesis(), START, 0, 1, 2, 5).len();
     for (limits, taken, full_account) in [
@@ -148,4 +149,45 @@ async fn what_a_client_calls_too_long_is_answered_with_its_identifier() {
     let error = desk.handle.submit_and_wait(order, std::time::Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, SubmitError::TimedOut { id: late } if late == id), "{error}");
     assert_eq!(desk.handle.status().unwrap().mempool.transactions, 1);
+}
+
+#[tokio::test]
+async fn strangers_wait_a_little_and_are_never_ordered() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = MempoolLimits { strangers_max: 3, ..MempoolLimits::default() };
+    let desk = Desk::open_with(folder.path(), 0, limits);
+    issued(&desk, &[]).await;
+    let payload = |salt| {
+        let order = transfer(&desk.genesis, desk.now(), salt, 1, 2, 5);
+        Transaction::decode(order).unwrap().body().payload.clone()
+    };
+    // Another holder's key, and an account that does not exist.
+    let foreign = sign(body(&desk.genesis, desk.now(), holder(1), 0, payload(0)), &[holder_key(2)]);
+    let unknown =
+        sign(body(&desk.genesis, desk.now(), holder(99), 0, payload(0)), &[holder_key(1)]);
+    let mut waits = Vec::new();
+    for order in [foreign, unknown] {
+        let handle = desk.handle.clone();
+        waits.push(tokio::spawn(async move {
+            handle.submit_and_wait(order, std::time::Duration::from_secs(30)).await
+        }));
+    }
+    while desk.handle.status().unwrap().mempool.transactions < 2 {
+        tokio::task::yield_now().await;
+    }
+    let block = desk.decide(&[]);
+    assert!(Block::decode(&block.bytes).unwrap().transactions.is_empty());
+    let mut codes = Vec::new();
+    for wait in waits {
+        let Err(SubmitError::Stranger(reject)) = wait.await.unwrap() else { panic!("no stranger") };
+        codes.push(reject.number);
+    }
+    assert_eq!(codes, [1004, 1001]);
+
+    let many = (0..5).map(|salt| {
+        sign(body(&desk.genesis, desk.now(), holder(1), salt, payload(0)), &[holder_key(2)])
+    });
+    let verdicts = desk.handle.submit_batch(many.collect()).await;
+    assert_eq!(verdicts.iter().filter(|verdict| verdict.is_ok()).count(), 3);
+    assert!(matches!(verdicts.last(), Some(Err(SubmitError::StrangersFull { limit: 3 }))));
 }

@@ -20,4 +20,5 @@ mod rpc_market;
 mod rpc_network;
 mod rpc_refusals;
 mod serials;
+mod vandal;
 mod world;

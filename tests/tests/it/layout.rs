@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates (by the start of their name), the packages and the folders that may name them.
 const FOREIGN: &[(&str, &[&str], &[&str])] = &[
-    ("rocksdb", &["cets-node"], &["node/src/store/"]),
+    ("rocksdb", &["cets-node"], &["node/src/store/", "node/tests/it/vandal.rs"]),
     ("tonic", &["cets-api", "cets-cli", "cets-node", "cets-tests"], &["cli/", "node/", "tests/"]),
     ("malachitebft", &["cets-consensus"], &["consensus/"]),
     ("arc-malachitebft", &["cets-consensus"], &["consensus/"]),

@@ -1,0 +1,178 @@
+//! Somebody with access to the disk changes what is stored; the audit finds each.
+
+use std::path::Path;
+
+use cets_contracts::audit::InvariantSchedule;
+use cets_contracts::block::Certificate;
+use cets_contracts::codec;
+use cets_contracts::state::{Account, StatusKind, keys};
+use cets_contracts::types::Tonnes;
+use cets_node::audit::audit_folder;
+use cets_node::ledger::NodeLedger;
+use cets_node::store::{Column, Store};
+
+use crate::world::{Desk, genesis, holder, instrument, issued, transfer};
+
+/// The database, opened past every check of the store.
+struct Disk(rocksdb::DB);
+
+impl Disk {
+    fn open(folder: &Path) -> Self {
+        let names = Column::ALL.iter().map(|column| column.name());
+        Self(rocksdb::DB::open_cf(&rocksdb::Options::default(), folder, names).unwrap())
+    }
+
+    fn rows(&self, column: Column) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let handle = self.0.cf_handle(column.name()).unwrap();
+        let rows = self.0.iterator_cf(handle, rocksdb::IteratorMode::Start);
+        rows.map(|row| row.unwrap()).map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+
+    fn put(&self, column: Column, key: &[u8], value: &[u8]) {
+        self.0.put_cf(self.0.cf_handle(column.name()).unwrap(), key, value).unwrap();
+    }
+
+    fn delete(&self, column: Column, key: &[u8]) {
+        self.0.delete_cf(self.0.cf_handle(column.name()).unwrap(), key).unwrap();
+    }
+}
+
+async fn history(folder: &Path) {
+    let desk = Desk::open(folder, 0);
+    issued(&desk, &[]).await;
+    for salt in 0..4 {
+        let orders = [1, 2].map(|from| transfer(&desk.genesis, desk.now(), salt, from, 3, 7));
+        desk.submit(orders.to_vec()).await;
+        desk.decide(&[]);
+    }
+}
+
+fn audit(folder: &Path) -> Result<(), String> {
+    let schedule = InvariantSchedule { every_blocks: 1 };
+    audit_folder(folder, Some(&genesis()), schedule, |_, _| {})
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+/// Vandalises a sound ledger and returns what the audit says.
+async fn found(vandalise: impl FnOnce(&Disk)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    history(folder.path()).await;
+    audit(folder.path()).unwrap();
+    vandalise(&Disk::open(folder.path()));
+    audit(folder.path()).expect_err("the audit finds it")
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_any_stored_entry_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    history(folder.path()).await;
+    let disk = Disk::open(folder.path());
+    let rows = disk.rows(Column::Entries);
+    drop(disk);
+    assert_eq!(rows.len(), 5);
+    for (key, value) in &rows {
+        // Every byte would take long; a prime step meets every part of every entry.
+        for at in (4..value.len()).step_by(41) {
+            let disk = Disk::open(folder.path());
+            let mut flipped = value.clone();
+            flipped[at] ^= 4;
+            disk.put(Column::Entries, key, &flipped);
+            drop(disk);
+            let message = audit(folder.path()).expect_err("the audit finds it");
+            assert!(!message.is_empty());
+            let disk = Disk::open(folder.path());
+            disk.put(Column::Entries, key, value);
+        }
+    }
+    audit(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn flipped_events_receipts_and_log_nodes_are_found() {
+    for column in [Column::Outcomes, Column::LogNodes, Column::Headers] {
+        let message = found(|disk| {
+            let rows = disk.rows(column);
+            let (key, value) = &rows[rows.len() / 2];
+            let mut flipped = value.clone();
+            let middle = flipped.len() / 2;
+            flipped[middle] ^= 1;
+            disk.put(column, key, &flipped);
+        })
+        .await;
+        assert!(!message.is_empty(), "{column:?}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_block_is_found() {
+    let message = found(|disk| {
+        let (key, _) = disk.rows(Column::Headers)[2].clone();
+        disk.delete(Column::Headers, &key);
+    })
+    .await;
+    assert!(message.contains("headers, 3: the block is missing"), "{message}");
+    let message = found(|disk| {
+        let (key, _) = disk.rows(Column::Entries)[2].clone();
+        disk.delete(Column::Entries, &key);
+    })
+    .await;
+    assert!(message.contains("block 3 has lost transactions"), "{message}");
+}
+
+fn change_certificate(disk: &Disk, change: impl FnOnce(&mut Certificate)) {
+    let (key, value) = disk.rows(Column::Certificates)[1].clone();
+    let mut certificate: Certificate = codec::decode(&value).unwrap();
+    change(&mut certificate);
+    disk.put(Column::Certificates, &key, &codec::encode(&certificate));
+}
+
+#[tokio::test]
+async fn a_forged_certificate_and_one_short_of_the_quorum_are_found() {
+    let message = found(|disk| {
+        change_certificate(disk, |certificate| {
+            let mut bytes = *certificate.signatures[0].signature.as_bytes();
+            bytes[5] ^= 1;
+            certificate.signatures[0].signature = cets_contracts::types::Signature::new(bytes);
+        });
+    })
+    .await;
+    assert!(message.contains("forged or damaged"), "{message}");
+    let message = found(|disk| {
+        change_certificate(disk, |certificate| certificate.signatures.truncate(2));
+    })
+    .await;
+    assert!(message.contains("needs 3"), "{message}");
+}
+
+#[tokio::test]
+async fn a_changed_balance_is_found_by_the_audit_and_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    history(folder.path()).await;
+    let disk = Disk::open(folder.path());
+    let key = keys::account(holder(3)).into_bytes();
+    let rows = disk.rows(Column::Records);
+    let (_, value) = rows.into_iter().find(|(found, _)| *found == key).unwrap();
+    // One byte and eight bytes of slot stand before the record.
+    let mut account: Account = codec::decode(&value[9..]).unwrap();
+    account.totals.insert((instrument(), StatusKind::Free), Tonnes::new(1_000_000));
+    disk.put(Column::Records, &key, &[&value[..9], &codec::encode(&account)].concat());
+    drop(disk);
+    let message = audit(folder.path()).unwrap_err();
+    assert!(message.contains("the stored value is not what execution gives"), "{message}");
+    let store = Store::open(folder.path()).unwrap();
+    let message = NodeLedger::load(&store, &genesis()).unwrap_err().to_string();
+    assert!(message.contains("the header of 5 says"), "{message}");
+}
+
+#[tokio::test]
+async fn a_removed_and_an_added_record_are_found() {
+    let message = found(|disk| {
+        let rows = disk.rows(Column::Records);
+        disk.delete(Column::Records, &rows[rows.len() / 2].0);
+    })
+    .await;
+    assert!(message.contains("missing from the stored state"), "{message}");
+    let message = found(|disk| disk.put(Column::Records, &[64, 1, 2, 3], &[0, 1])).await;
+    assert!(message.contains("does not belong to the state"), "{message}");
+}

@@ -14,5 +14,6 @@ pub mod licences;
 pub mod model;
 pub mod sample_ledger;
 pub mod scenario;
+pub mod vectors;
 pub mod workload;
 pub mod workspace;

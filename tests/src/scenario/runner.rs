@@ -12,7 +12,7 @@ use cets_contracts::tx::{Transaction, TxBody, VerifiedTransaction};
 use cets_contracts::types::{AccountId, PublicKey, Role, Tonnes};
 use serde_json::{Value, json};
 
-use super::{Words, order, parse};
+use super::{Words, order, parse, parse_ranges};
 use crate::fixture::{self, People, credit_code, validator};
 
 /// Seconds that a transaction stays valid in scenarios.
@@ -82,6 +82,10 @@ impl Words for Scenario {
     fn name(&self, word: &str) -> Option<Value> {
         if word == "$task" {
             return Some(self.task.clone());
+        }
+        if let Some((letters, number)) = word.split_once('#') {
+            let role = Role::ALL.iter().find(|role| role.letters() == letters)?;
+            return Some(json!(AccountId::new(*role, number.parse().ok()?).ok()?));
         }
         self.names.get(word).map(|id| json!(id))
     }
@@ -375,8 +379,14 @@ impl Scenario {
         let found = inner.pointer(&format!("/{}", path.replace('.', "/")));
         let found = found.ok_or_else(|| format!("{path} is not in {inner}"))?;
         let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
-        let expected = self.name(expected).and_then(|id| id.as_str().map(str::to_owned));
-        let expected = expected.unwrap_or_else(|| fact[path.len() + 1..].to_owned());
+        let expected = match (expected.split_once(':'), self.name(expected)) {
+            (Some((instrument, ranges)), _) => {
+                let ranges = parse_ranges(parse(instrument)?, ranges)?;
+                ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
+            }
+            (None, Some(Value::String(account))) => account,
+            _ => expected.to_owned(),
+        };
         same(path, &text, &expected)
     }
 }

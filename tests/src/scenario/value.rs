@@ -174,7 +174,7 @@ pub fn parse(instrument: &str) -> Result<Instrument, String> {
 }
 
 /// `1-10+21-30`; nothing at all for no range.
-fn parse_ranges(instrument: Instrument, text: &str) -> Result<Vec<SerialRange>, String> {
+pub fn parse_ranges(instrument: Instrument, text: &str) -> Result<Vec<SerialRange>, String> {
     let parts = text.split('+').filter(|part| !part.is_empty());
     parts
         .map(|part| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cets_contracts::block::{BlockExecutor, Outcome, PushError, commit_block};
+use cets_contracts::block::{Block, BlockExecutor, Outcome, PushError, commit_block};
 use cets_contracts::genesis::{Genesis, GenesisParameter};
 use cets_contracts::invariants;
 use cets_contracts::state::{ParameterName, State};
@@ -43,6 +43,7 @@ pub struct Run {
     /// Answers per envelope error.
     pub envelopes: BTreeMap<u16, u64>,
     disagreements: BTreeMap<String, String>,
+    kept: Option<Vec<Block>>,
 }
 
 /// Parameters at which small numbers of tonnes meet every limit.
@@ -77,6 +78,7 @@ impl Run {
             coverage: Coverage::new(),
             envelopes: BTreeMap::new(),
             disagreements: BTreeMap::new(),
+            kept: None,
         }
     }
 
@@ -90,6 +92,16 @@ impl Run {
         }
         self.compare_serials();
         assert!(self.disagreements.is_empty(), "{:#?}", self.disagreements);
+    }
+
+    /// Keeps the blocks from now on.
+    pub fn keep_blocks(&mut self) {
+        self.kept = Some(Vec::new());
+    }
+
+    /// The blocks kept.
+    pub fn kept_blocks(&self) -> &[Block] {
+        self.kept.as_deref().unwrap_or_default()
     }
 
     /// Compares every unit with the model.
@@ -107,7 +119,7 @@ impl Run {
         // The executor borrows the state; it stands aside so that the run can go on changing.
         let empty = State::empty(self.state.tip);
         let mut state = std::mem::replace(&mut self.state, empty);
-        let executed = {
+        let (executed, transactions) = {
             let proposer = ValidatorAddress::new([1; 20]);
             let mut executor = BlockExecutor::new(&state, now, proposer).unwrap();
             for _ in 0..self.workload.chooser.within(1, BLOCK_MAX) {
@@ -116,8 +128,11 @@ impl Run {
                 self.operations += 1;
                 self.transaction(&draft, real, &mut executor);
             }
-            executor.finish().unwrap().0
+            executor.finish().unwrap()
         };
+        if let Some(kept) = &mut self.kept {
+            kept.push(Block { header: executed.header.clone(), transactions });
+        }
         commit_block(&mut state, executed).unwrap();
         self.state = state;
         self.blocks += 1;

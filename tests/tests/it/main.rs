@@ -6,12 +6,16 @@
     clippy::cast_sign_loss
 )]
 
+mod determinism;
 mod foreign_verifiers;
 mod formats;
 mod layout;
 mod model;
 mod network_config;
+mod scenarios;
+mod three_places;
 mod tidy;
+mod vectors;
 
 #[test]
 fn every_file_of_this_folder_is_listed_in_main() {

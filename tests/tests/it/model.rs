@@ -13,9 +13,9 @@ const COVERED_FROM: u64 = 200_000;
 ///
 /// `SEED=` chooses another workload, `OPS=` another size.
 #[test]
-fn random_operations_agree_with_the_naive_model() {
+fn a_million_random_operations_agree_with_the_naive_model() {
     let seed = number_from_environment("SEED", 20_210_716);
-    let operations = number_from_environment("OPS", 100_000);
+    let operations = number_from_environment("OPS", 1_000_000);
     let start = Instant::now();
     let mut run = Run::new(seed);
     run.until(operations);

@@ -28,6 +28,8 @@ pub enum Exit {
     Shutdown,
     /// The engine closed its side, or the guard stopped it.
     EngineGone,
+    /// The guard refused a signature or could not be saved.
+    Alarm,
     /// The node must go on without voting up to a height.
     Follow {
         /// The last height without a vote.
@@ -128,7 +130,7 @@ impl App {
             let message = tokio::select! {
                 biased;
                 () = shutdown.as_mut() => return Ok(Exit::Shutdown),
-                () = self.guard.alarm() => return Ok(Exit::EngineGone),
+                () = self.guard.alarm() => return Ok(Exit::Alarm),
                 message = channels.consensus.recv() => match message {
                     Some(message) => message,
                     None => return Ok(Exit::EngineGone),

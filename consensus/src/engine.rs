@@ -174,6 +174,8 @@ struct Life {
 
 /// What follows a life of the engine.
 enum After {
+    /// The same life.
+    Resume,
     /// Another life, without votes up to a height if one is given.
     Restart(Option<Height>),
     /// Waiting for a person.
@@ -305,9 +307,11 @@ impl EngineHandle {
                 Ok(Exit::Shutdown) => After::Stop(Ok(())),
                 Ok(Exit::Validate) => After::Restart(None),
                 Ok(Exit::Follow { until }) => After::Restart(Some(until)),
+                Ok(Exit::Alarm) => self.after_alarm().unwrap_or(After::Resume),
                 Ok(Exit::EngineGone) => self.after_its_end().await,
             };
             match after {
+                After::Resume => {}
                 After::Restart(abstains_until) => self = self.restart(abstains_until).await?,
                 After::Hang => {
                     self.hang(shutdown.as_mut()).await;
@@ -324,14 +328,20 @@ impl EngineHandle {
         }
     }
 
+    /// What to do when the guard refused or failed; nothing when it did neither.
+    fn after_alarm(&self) -> Option<After> {
+        if let Some(fault) = self.guard.take_fault() {
+            return Some(After::Stop(Err(fault.into())));
+        }
+        let refused = self.guard.take_refused()?;
+        error!(%refused, "the double-sign guard stopped the engine");
+        Some(After::Restart(self.guard.height().or(Some(refused.height))))
+    }
+
     /// What to do after the engine ended by itself.
     async fn after_its_end(&mut self) -> After {
-        if let Some(fault) = self.guard.take_fault() {
-            return After::Stop(Err(fault.into()));
-        }
-        if let Some(refused) = self.guard.take_refused() {
-            error!(%refused, "the double-sign guard stopped the engine");
-            return After::Restart(self.guard.height().or(Some(refused.height)));
+        if let Some(after) = self.after_alarm() {
+            return after;
         }
         // An engine that holds itself for a person to look keeps its supervisor alive.
         match tokio::time::timeout(STOP_WAIT, &mut self.life.stopped).await {
@@ -392,7 +402,9 @@ async fn stop_actors(life: Life) {
         }
     }
     supervisor.stop(None);
-    if tokio::time::timeout(STOP_WAIT, life.stopped).await.is_err() {
+    let is_stopped =
+        life.stopped.is_finished() || tokio::time::timeout(STOP_WAIT, life.stopped).await.is_ok();
+    if !is_stopped {
         supervisor.kill();
     }
 }

@@ -58,9 +58,8 @@ async fn main() {
     }
     let transfers = (per_block * blocks) as f64;
     println!("{per_block} transfers per block, {blocks} blocks; microseconds per transfer:");
-    for (what, time) in ["verify and admit", "build", "judge", "commit", "commit (builder)"]
-        .iter()
-        .zip(spent)
+    for (what, time) in
+        ["verify and admit", "build", "judge", "commit", "commit (builder)"].iter().zip(spent)
     {
         println!("{what:20} {:8.2}", time.as_secs_f64() * 1e6 / transfers);
     }

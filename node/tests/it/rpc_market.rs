@@ -160,7 +160,7 @@ fn genesis_account(party: Party, name: &str, governs: Option<u8>) -> GenesisAcco
 impl Market {
     /// Starts the network and fills the ledger through the interface.
     pub async fn open() -> Self {
-        Self::open_on(|genesis| Network::start(genesis)).await
+        Self::open_on(Network::start).await
     }
 
     pub async fn open_on<F: Future<Output = Network>>(start: impl FnOnce(Genesis) -> F) -> Self {

@@ -73,15 +73,6 @@ pub struct Ice {
     pub lifted: bool,
 }
 
-/// A batch of settled trades.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// First and last trade number.
-    pub numbers: (u64, u64),
-    /// Trades that failed.
-    pub failed: BTreeSet<u64>,
-}
-
 /// A project.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelProject {
@@ -119,8 +110,10 @@ pub struct Model {
     pub tasks: BTreeMap<(AccountId, TaskId), Waiting>,
     /// Freezes by their order.
     pub ice: BTreeMap<Digest, Ice>,
-    /// Settled batches by exchange, day and number.
-    pub batches: BTreeMap<(AccountId, BusinessDate, u32), Batch>,
+    /// First and last trade of the settled batches, by exchange, day and number.
+    pub batches: BTreeMap<(AccountId, BusinessDate, u32), (u64, u64)>,
+    /// Trades that failed and were not settled since, by exchange, day and number.
+    pub failed_trades: BTreeSet<(AccountId, BusinessDate, u64)>,
     /// Projects.
     pub projects: BTreeMap<ProjectCode, ModelProject>,
     /// Bank references.
@@ -156,6 +149,7 @@ impl Model {
             tasks: BTreeMap::new(),
             ice: BTreeMap::new(),
             batches: BTreeMap::new(),
+            failed_trades: BTreeSet::new(),
             projects: BTreeMap::new(),
             references: BTreeSet::new(),
             seen: BTreeSet::new(),

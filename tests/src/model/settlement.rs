@@ -5,7 +5,7 @@ use cets_contracts::rules::settlement::settle_trades::{SettleTrades, Trade, Trad
 use cets_contracts::state::{ParameterName, UnitPlace, UnitStatus};
 use cets_contracts::types::{AccountId, Role, Selection};
 
-use super::{Batch, HOLDERS, Model, Units, may_hold};
+use super::{HOLDERS, Model, Units, may_hold};
 
 /// Most ranges that one batch may move.
 const RANGES_MOVED_MAX: usize = 4_096;
@@ -96,23 +96,25 @@ impl Model {
         if self.batches.contains_key(&(exchange, day, order.batch)) {
             return Err(4005);
         }
-        let mut earlier =
-            self.batches.iter().filter(|((who, when, _), _)| *who == exchange && *when == day);
-        let settled = |batch: &Batch, number: u64| {
-            (batch.numbers.0..=batch.numbers.1).contains(&number) && !batch.failed.contains(&number)
+        // Whoever skips a number settles it too, unless it failed and waits.
+        let answered = |number: u64| {
+            let batches = self.batches.range((exchange, day, 0)..=(exchange, day, u32::MAX));
+            batches.into_iter().any(|(_, (first, last))| (*first..=*last).contains(&number))
         };
-        if earlier.any(|(_, batch)| order.trades.iter().any(|t| settled(batch, t.trade_no))) {
+        let waits = |number: u64| self.failed_trades.contains(&(exchange, day, number));
+        if order.trades.iter().any(|t| answered(t.trade_no) && !waits(t.trade_no)) {
             return Err(4006);
         }
         let numbers = (order.trades[0].trade_no, order.trades[order.trades.len() - 1].trade_no);
-        let mut batch = Batch { numbers, ..Batch::default() };
         let mut ranges_moved = 0;
         for trade in &order.trades {
-            if self.settle(trade, &mut ranges_moved).is_err() {
-                batch.failed.insert(trade.trade_no);
-            }
+            let number = (exchange, day, trade.trade_no);
+            match self.settle(trade, &mut ranges_moved) {
+                Ok(()) => self.failed_trades.remove(&number),
+                Err(_) => self.failed_trades.insert(number),
+            };
         }
-        self.batches.insert((exchange, day, order.batch), batch);
+        self.batches.insert((exchange, day, order.batch), numbers);
         Ok(())
     }
 

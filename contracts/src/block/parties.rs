@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::ser::{self, Serialize, Serializer};
 
 use super::EventRecord;
-use crate::rules::Payload;
+use crate::rules::Signing;
 use crate::tx::TxBody;
 use crate::types::{ACCOUNT_ID_NAME, AccountId};
 
@@ -18,7 +18,8 @@ use crate::types::{ACCOUNT_ID_NAME, AccountId};
 pub fn touched_accounts(body: &TxBody, events: Option<&EventRecord>) -> BTreeSet<AccountId> {
     let mut accounts = BTreeSet::from([body.account]);
     if let Some(record) = events {
-        if !matches!(body.payload, Payload::Propose(_)) {
+        // What one person initiates waits for the approval of others.
+        if body.payload.rule().authority.signing != Signing::Initiator {
             collect(&body.payload, &mut accounts);
         }
         collect(record, &mut accounts);
@@ -243,7 +244,7 @@ mod tests {
     use crate::rules::accounts::open_account::AccountsOpened;
     use crate::rules::allowances::transfer::{Transfer, Transferred};
     use crate::rules::governance::propose::Propose;
-    use crate::rules::{Effects, Event, FundMovement, UnitMovement, example_account};
+    use crate::rules::{Effects, Event, FundMovement, Payload, UnitMovement, example_account};
     use crate::state::{UnitPlace, UnitStatus};
     use crate::types::{
         BlockTime, ChainId, Fen, Instrument, Role, Selection, SerialRange, Tonnes, Vintage,

@@ -64,6 +64,18 @@ async fn expect_reject(market: &Market, signed: &SignedTransaction, number: u16)
     assert_eq!(root(market).await, before);
 }
 
+/// Submits a transaction that nobody of its account signed: it is never ordered.
+async fn expect_turned_away(market: &Market, signed: &SignedTransaction, number: u16) {
+    let before = root(market).await;
+    let client = market.network.public().await;
+    let request = SubmitAndWaitRequest { transaction: signed.encode(), timeout_millis: 20_000 };
+    let refused = client.transactions().submit_and_wait(client.ask(request)).await.unwrap_err();
+    let found = report(&refused);
+    assert_eq!((found.number, found.kind.as_str()), (number, "rule"), "{found:?}");
+    assert!(!found.sentence.is_empty() && !found.hint.is_empty());
+    assert_eq!(root(market).await, before);
+}
+
 async fn root(market: &Market) -> String {
     let client = market.network.public().await;
     let status = client.operations().get_status(client.ask(Default::default())).await;
@@ -148,7 +160,7 @@ async fn orders_that_break_a_rule_are_refused_with_its_number_and_change_nothing
     let alone = market.signed_by(plant.account, order.clone(), &[plant.seed]);
     expect_reject(&market, &alone, 1005).await;
     let stranger = market.signed_by(mill.account, order.clone(), &trader.people());
-    expect_reject(&market, &stranger, 1004).await;
+    expect_turned_away(&market, &stranger, 1004).await;
     let reader = market.signed_by(mill.account, order, &[mill.reader()]);
     expect_reject(&market, &reader, 1004).await;
 

@@ -172,8 +172,11 @@ impl Workload {
             .filter(|((who, day, _), _)| *who == exchange && *day == model.today)
             .collect();
         let last_batch = today.iter().map(|((_, _, number), _)| *number).max().unwrap_or(0);
-        let last_trade = today.iter().map(|(_, batch)| batch.numbers.1).max().unwrap_or(0);
-        let failed = today.iter().flat_map(|(_, batch)| &batch.failed).copied().next();
+        let last_trade = today.iter().map(|(_, (_, last))| *last).max().unwrap_or(0);
+        let mut failed = model.failed_trades.iter();
+        let failed = failed
+            .find(|(who, day, _)| *who == exchange && *day == model.today)
+            .map(|(_, _, number)| *number);
         let mut number = match self.chooser.below(12) {
             0 => self.chooser.below(last_trade + 2),
             1 | 2 => failed.unwrap_or(last_trade + 1),

@@ -92,7 +92,9 @@ fn small_order_encodings() -> Vec<[u8; 32]> {
             large[0] = 0xed + canonical[0];
             large[31] = 0x7f;
         }
-        for other in [sign, large] {
+        let mut both = large;
+        both[31] ^= 0x80;
+        for other in [sign, large, both] {
             if CompressedEdwardsY(other).decompress().is_some_and(|it| it.is_small_order()) {
                 encodings.push(other);
             }

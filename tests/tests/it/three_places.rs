@@ -25,6 +25,7 @@ const USERS: &[(&str, &str)] = &[
     ("contracts/src/rules/", "other rules"),
     ("contracts/src/audit/", "tests within the audit"),
     ("contracts/examples/", "benchmarks"),
+    ("cli/src/client/", "proofs of what single rules changed"),
     ("cli/src/commands/", "convenience commands"),
     ("cli/src/demo/", "the demonstration"),
     ("cli/tests/", "tests of the commands"),

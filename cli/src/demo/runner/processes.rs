@@ -1,9 +1,10 @@
 //! The nodes: one process each, on loopback.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::Node;
@@ -30,16 +31,22 @@ struct NodeProcess {
 /// The nodes of a network. They end with this value unless they are let go.
 pub struct Processes {
     program: PathBuf,
+    arguments: Vec<OsString>,
     nodes: Vec<NodeProcess>,
 }
 
 impl Processes {
-    /// Starts every node of a network.
-    pub fn start(network: &Network) -> Result<Self, CliError> {
-        let program = find_program()?;
+    /// The nodes of a network, none of which runs yet. Each is started by a program with these
+    /// arguments and then `run --config FILE`.
+    pub fn new(network: &Network, program: PathBuf, arguments: Vec<OsString>) -> Self {
         let nodes = network.nodes.iter().cloned();
         let nodes = nodes.map(|files| NodeProcess { files, child: None }).collect();
-        let mut processes = Self { program, nodes };
+        Self { program, arguments, nodes }
+    }
+
+    /// Starts every node of a network.
+    pub fn start(network: &Network) -> Result<Self, CliError> {
+        let mut processes = Self::new(network, find_program()?, Vec::new());
         for node in 0..processes.nodes.len() {
             processes.start_node(node)?;
         }
@@ -54,6 +61,7 @@ impl Processes {
         let file = file.map_err(|error| CliError::file(&log, &error))?;
         let errors = file.try_clone().map_err(|error| CliError::file(&log, &error))?;
         let child = Command::new(&self.program)
+            .args(&self.arguments)
             .arg("run")
             .arg("--config")
             .arg(&process.files.config_path)
@@ -79,6 +87,42 @@ impl Processes {
         ended.map(drop).map_err(|error| CliError::file(&self.program, &error))
     }
 
+    /// Number of a node's process; none when it was not started or was seen to end.
+    pub fn process_id(&self, node: usize) -> Option<u32> {
+        self.nodes.get(node)?.child.as_ref().map(Child::id)
+    }
+
+    /// Asks a node to end (SIGTERM) and waits until it did.
+    ///
+    /// # Errors
+    /// When it does not end in time, or ends with a failure.
+    pub fn stop_node(&mut self, node: usize) -> Result<(), CliError> {
+        let Some(process) = self.nodes.get_mut(node) else { return Ok(()) };
+        let Some(child) = &mut process.child else { return Ok(()) };
+        ask_to_end(child);
+        let status = wait_for_end(child, Instant::now());
+        let name = &process.files.name;
+        match status {
+            Some(status) if status.success() => {
+                process.child = None;
+                Ok(())
+            }
+            Some(status) => Err(CliError::new(
+                ErrorKind::Unreachable,
+                text!("node {name} failed as it ended: {status}", "节点 {name} 退出异常：{status}"),
+            )),
+            None => Err(CliError::new(
+                ErrorKind::Unreachable,
+                text!("node {name} does not end", "节点 {name} 未能退出"),
+            )),
+        }
+    }
+
+    /// Fails with the end of its log when a node ended by itself.
+    pub fn check_runs(&mut self, node: usize) -> Result<(), CliError> {
+        self.nodes.get_mut(node).map_or(Ok(()), NodeProcess::check_runs)
+    }
+
     /// Connects to a node as soon as it answers.
     pub fn connect(&mut self, node: usize, lang: Lang) -> Result<Node, CliError> {
         let started = Instant::now();
@@ -102,16 +146,11 @@ impl Processes {
     /// Asks every node to end (SIGTERM) and waits for it; one that does not is killed.
     pub fn stop(mut self) {
         let asked = self.nodes.iter().filter_map(|process| process.child.as_ref());
-        for child in asked {
-            // Without the program `kill` the nodes are killed below.
-            Command::new("kill").arg(child.id().to_string()).status().ok();
-        }
+        asked.for_each(ask_to_end);
         let started = Instant::now();
-        for process in &mut self.nodes {
-            let Some(child) = &mut process.child else { continue };
-            while started.elapsed() < STOP_TIMEOUT && matches!(child.try_wait(), Ok(None)) {
-                std::thread::sleep(POLL_PAUSE);
-            }
+        for child in self.nodes.iter_mut().filter_map(|process| process.child.as_mut()) {
+            // One that does not end is killed as this value is dropped.
+            wait_for_end(child, started);
         }
     }
 
@@ -155,7 +194,23 @@ impl NodeProcess {
     }
 }
 
-fn log_path(files: &NodeFiles) -> PathBuf {
+fn ask_to_end(child: &Child) {
+    // Without the program `kill` the node does not end, and is killed by whoever waits for it.
+    Command::new("kill").arg(child.id().to_string()).status().ok();
+}
+
+/// How a process ended; nothing when it still runs at the end of the wait.
+fn wait_for_end(child: &mut Child, since: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(None) if since.elapsed() < STOP_TIMEOUT => std::thread::sleep(POLL_PAUSE),
+            ended => return ended.ok().flatten(),
+        }
+    }
+}
+
+/// File that a node's process writes its log to.
+pub fn log_path(files: &NodeFiles) -> PathBuf {
     files.config_path.with_file_name("node.log")
 }
 

@@ -8,6 +8,7 @@
     clippy::float_arithmetic
 )]
 
+pub mod cluster;
 pub mod fixture;
 pub mod formats;
 pub mod licences;

@@ -307,9 +307,9 @@ impl Model {
         let last = self.parameter(ParameterName::OffsetRegisteredUntil, Some(year))?;
         for instrument in units.instruments() {
             let Instrument::Ccer(project, _) = instrument else { return Err(1018) };
-            let registered = self.projects.get(&project).map(|it| it.registered_on);
-            // Of a project that nobody registered nobody holds units.
-            let registered = i64::from(registered.ok_or(1009u16)?.as_days());
+            // Of a project that nobody registered nobody holds units: choosing them fails.
+            let Some(project) = self.projects.get(&project) else { continue };
+            let registered = i64::from(project.registered_on.as_days());
             refuse_if(registered < first || registered > last, 6009)?;
         }
         let picked = self.units.pick(account, units)?;

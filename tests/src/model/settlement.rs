@@ -40,14 +40,21 @@ impl Model {
             };
         }
         let before = self.accounts.clone();
+        // The event tells both sums, so that they too must be countable.
+        let (mut deposited, mut withdrawn) = (0u64, 0u64);
         for line in &order.lines {
             let account = self.accounts.get_mut(&line.account).unwrap();
             let amount = line.amount.get();
-            let (after, number) = match line.direction {
-                FundDirection::Deposit => (account.fen.checked_add(amount), 1013),
-                FundDirection::Withdrawal => (account.fen.checked_sub(amount), 1011),
+            let (after, number, sum) = match line.direction {
+                FundDirection::Deposit => (account.fen.checked_add(amount), 1013, &mut deposited),
+                FundDirection::Withdrawal => {
+                    (account.fen.checked_sub(amount), 1011, &mut withdrawn)
+                }
             };
-            match after {
+            let total = sum.checked_add(amount);
+            *sum = total.unwrap_or(u64::MAX);
+            let number = if after.is_some() { 1013 } else { number };
+            match after.filter(|_| total.is_some()) {
                 Some(fen) => account.fen = fen,
                 None => {
                     self.accounts = before;

@@ -23,6 +23,7 @@ use cets_tests::workspace::{self, Source};
 /// demonstration; tests and benchmarks use rules to set something up; the model judges them.
 const USERS: &[(&str, &str)] = &[
     ("contracts/src/rules/", "other rules"),
+    ("contracts/src/invariants.rs", "what single rules promise of the state"),
     ("contracts/src/audit/", "tests within the audit"),
     ("contracts/examples/", "benchmarks"),
     ("cli/src/client/", "proofs of what single rules changed"),

@@ -6,6 +6,7 @@ use cets_contracts::types::{AccountId, ProvinceCode, Right};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::account_open::OpenArgs;
 use crate::client::{Finalised, outcome_text};
 use crate::clock::time_text;
 use crate::error::CliError;
@@ -19,6 +20,8 @@ use crate::text::{Lang, Text};
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
 pub enum AccountCommand {
+    /// Opens an account for a holder; a registration institution does that
+    Open(Box<OpenArgs>),
     /// Shows an account: holder, status, representatives, money, totals
     Show {
         /// Number or name [default: the context's account]
@@ -40,6 +43,7 @@ pub enum AccountCommand {
 /// Runs `cets account`.
 pub fn run(command: AccountCommand, session: &mut Session<'_>) -> Result<Report, CliError> {
     match command {
+        AccountCommand::Open(args) => super::account_open::run(&args, session),
         AccountCommand::Show { account } => {
             let id = session.acting_account(account.as_deref())?;
             let node = session.node()?;

@@ -1,6 +1,7 @@
 //! One file per noun: its arguments (their doc comments are the help text) and what it does.
 
 pub mod account;
+pub mod account_open;
 pub mod audit;
 pub mod block;
 pub mod completions;

@@ -1,55 +1,58 @@
 //! `cets status`: how the nodes of the context are.
 
+use std::time::{Duration, Instant};
+
 use cets_api::NodeStatus;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::Node;
+use crate::clock::duration_millis;
 use crate::error::{CliError, ErrorKind};
 use crate::output::{Cell, Report, left, right};
 use crate::session::Session;
 use crate::text;
 use crate::text::Text;
 
+/// Time between two looks while waiting.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// Arguments of `cets status`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {}
+pub struct StatusArgs {
+    /// Waits until every node answers and has caught up, at most this long
+    #[arg(long, value_name = "DURATION", value_parser = duration_millis)]
+    wait: Option<u64>,
+}
 
-/// Runs `cets status`: asks every node of the context; succeeds when one answers.
-pub fn run(_args: &StatusArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
+/// What every node of the context answers.
+struct Answers {
+    rows: Vec<Vec<Cell>>,
+    lines: Vec<Value>,
+    failures: Vec<CliError>,
+    synced: usize,
+}
+
+/// Runs `cets status`: asks every node of the context; succeeds when one answers, or, if it waits,
+/// when all have caught up.
+pub fn run(args: &StatusArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
     let nodes = session.context().nodes.clone();
     if nodes.is_empty() {
         // Gives the error that says what to do.
         session.node()?;
     }
-    let certificates = Node::certificates(session)?;
-    let mut rows = Vec::new();
-    let mut lines = Vec::new();
-    let mut failure = None;
-    for address in &nodes {
-        let answer = Node::connect_to(address, certificates.as_deref(), session.lang());
-        match answer {
-            Ok(node) => {
-                rows.push(row(address, node.status()));
-                lines.push(line(address, node.status()));
-            }
-            Err(error) => {
-                rows.push(vec![Cell::same(address), text!("no answer", "无应答").into()]);
-                let reason = error.sentence().get(session.lang()).to_owned();
-                lines.push(json!({ "node": address, "error": reason }));
-                failure = Some(error);
-            }
+    let start = Instant::now();
+    let answers = loop {
+        let answers = ask(&nodes, session)?;
+        match args.wait.map(Duration::from_millis) {
+            None => break answers,
+            Some(_) if answers.synced == nodes.len() => break answers,
+            Some(longest) if start.elapsed() >= longest => return Err(not_ready(&answers, &nodes)),
+            Some(_) => std::thread::sleep(LOOK_EVERY),
         }
-    }
-    if let (Some(error), true) = (failure, lines.iter().all(|line| line.get("error").is_some())) {
-        let addresses = nodes.join(", ");
-        return Err(match nodes.len() {
-            1 => error,
-            _ => CliError::new(
-                ErrorKind::Unreachable,
-                text!("none of the nodes answers: {addresses}", "所有节点均无应答：{addresses}"),
-            ),
-        });
+    };
+    if answers.failures.len() == nodes.len() {
+        return Err(none_answers(answers.failures, &nodes));
     }
     let columns = vec![
         left(text!("node", "节点")),
@@ -61,7 +64,54 @@ pub fn run(_args: &StatusArgs, session: &mut Session<'_>) -> Result<Report, CliE
         right(text!("waiting", "待处理")),
         left(text!("condition", "状况")),
     ];
-    Ok(Report::new(json!({ "nodes": lines })).rows(columns, rows))
+    Ok(Report::new(json!({ "nodes": answers.lines })).rows(columns, answers.rows))
+}
+
+fn ask(nodes: &[String], session: &Session<'_>) -> Result<Answers, CliError> {
+    let certificates = Node::certificates(session)?;
+    let mut answers =
+        Answers { rows: Vec::new(), lines: Vec::new(), failures: Vec::new(), synced: 0 };
+    for address in nodes {
+        match Node::connect_to(address, certificates.as_deref(), session.lang()) {
+            Ok(node) => {
+                let status = node.status();
+                answers.rows.push(row(address, status));
+                answers.lines.push(line(address, status));
+                let ready = status.is_synced && status.problem.is_empty();
+                answers.synced = answers.synced.saturating_add(usize::from(ready));
+            }
+            Err(error) => {
+                answers.rows.push(vec![Cell::same(address), text!("no answer", "无应答").into()]);
+                let reason = error.sentence().get(session.lang()).to_owned();
+                answers.lines.push(json!({ "node": address, "error": reason }));
+                answers.failures.push(error);
+            }
+        }
+    }
+    Ok(answers)
+}
+
+fn none_answers(failures: Vec<CliError>, nodes: &[String]) -> CliError {
+    let addresses = nodes.join(", ");
+    match <[CliError; 1]>::try_from(failures) {
+        Ok([error]) => error,
+        Err(_) => CliError::new(
+            ErrorKind::Unreachable,
+            text!("none of the nodes answers: {addresses}", "所有节点均无应答：{addresses}"),
+        ),
+    }
+}
+
+fn not_ready(answers: &Answers, nodes: &[String]) -> CliError {
+    let (synced, all) = (answers.synced, nodes.len());
+    CliError::new(
+        ErrorKind::Unreachable,
+        text!("{synced} of {all} nodes are ready", "{all} 个节点中有 {synced} 个就绪"),
+    )
+    .hint(text!(
+        "`cets status` says how each is; the log of a node says why",
+        "`cets status` 显示各节点状况；原因见节点日志"
+    ))
 }
 
 fn condition(status: &NodeStatus) -> Text {

@@ -30,13 +30,14 @@ pub struct SetArgs {
     /// Name, for example issue_cap
     name: String,
     /// Value in the parameter's unit
+    #[arg(value_parser = whole_number)]
     value: i64,
     /// Compliance year [default: all years without a version of their own]
     #[arg(long, value_name = "YEAR")]
     year: Option<Vintage>,
-    /// First day of validity
+    /// First day of validity [default: the ledger's business date]
     #[arg(long, value_name = "DATE")]
-    valid_from: BusinessDate,
+    valid_from: Option<BusinessDate>,
     /// Article or notice that it comes from
     #[arg(long, value_name = "TEXT")]
     article: String,
@@ -45,22 +46,39 @@ pub struct SetArgs {
     order: OrderArgs,
 }
 
+/// A whole number, with or without commas between its groups.
+fn whole_number(text: &str) -> Result<i64, String> {
+    text.replace(',', "").parse().map_err(|_| "not a whole number; 5,000,000, for example".into())
+}
+
 /// Runs `cets parameter`.
 pub fn run(command: ParameterCommand, session: &mut Session<'_>) -> Result<Report, CliError> {
     match command {
         ParameterCommand::List => list(session),
         ParameterCommand::Names => Ok(names()),
         ParameterCommand::Set(args) => {
+            let name = parameter_named(&args.name)?;
+            let valid_from = match args.valid_from {
+                Some(date) => date,
+                None => business_date(session)?,
+            };
             let order = SetParameter {
-                name: parameter_named(&args.name)?,
+                name,
                 year: args.year,
-                valid_from: args.valid_from,
+                valid_from,
                 value: args.value,
                 article: args.article.clone(),
             };
             carry_out(session, order.into(), &args.order)
         }
     }
+}
+
+fn business_date(session: &Session<'_>) -> Result<BusinessDate, CliError> {
+    let date = session.node()?.status().business_date.clone();
+    date.parse().map_err(|_| {
+        CliError::user(text!("the node's business date is `{date}`", "节点的业务日期为 `{date}`"))
+    })
 }
 
 fn parameter_named(name: &str) -> Result<ParameterName, CliError> {

@@ -253,7 +253,7 @@ pub(super) const CHINESE: &[(&str, &str)] = &[
     ("parameter set.name", "名称，如 issue_cap"),
     ("parameter set.value", "以参数单位计的取值"),
     ("parameter set.year", "履约年度 [默认：无单独版本的全部年度]"),
-    ("parameter set.valid_from", "生效首日"),
+    ("parameter set.valid_from", "生效首日 [默认：账本的业务日期]"),
     ("parameter set.article", "所依据的条款或通知"),
     ("parameter set.account", "经办账户：账号或名称 [默认：上下文账户]"),
     ("parameter set.key", "签名密钥：名称或文件；可给出多个 [默认：该账户的密钥]"),

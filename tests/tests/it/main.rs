@@ -13,6 +13,7 @@ mod formats;
 mod layout;
 mod model;
 mod network_config;
+mod readme;
 mod scenarios;
 mod three_places;
 mod tidy;

@@ -16,7 +16,7 @@ demo: tools
 ## Runs all tests.
 test: tools verifier
 	cargo build --release --workspace --bin cets --bin cetsd
-	cargo test --release --workspace
+	cargo test --release --workspace --no-fail-fast
 	cargo test --release --manifest-path tests/foreign/Cargo.toml \
 	    --target-dir $${CARGO_TARGET_DIR:-target}
 

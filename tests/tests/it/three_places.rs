@@ -28,6 +28,7 @@ const USERS: &[(&str, &str)] = &[
     ("contracts/examples/", "benchmarks"),
     ("cli/src/client/", "proofs of what single rules changed"),
     ("cli/src/commands/", "convenience commands"),
+    ("cli/src/orders/", "an order is proposed instead of sent"),
     ("cli/src/demo/", "the demonstration"),
     ("cli/tests/", "tests of the commands"),
     ("node/tests/", "tests of the node"),

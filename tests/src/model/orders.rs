@@ -197,6 +197,16 @@ impl Model {
             });
             refuse_if(self.accounts.iter().any(holds) || in_table, 3001)?;
         }
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.role == Role::Province) {
+            let acts = |(id, account): (&AccountId, &ModelAccount)| {
+                let open = !matches!(account.state, Standing::Closed);
+                id.role() == Role::Province && open && account.province == Some(line.province)
+            };
+            let in_table = lines[..at]
+                .iter()
+                .any(|other| other.role == Role::Province && other.province == line.province);
+            refuse_if(self.accounts.iter().any(acts) || in_table, 3004)?;
+        }
         for line in lines {
             let number = self.numbers.entry(line.role).or_insert(0);
             *number += 1;

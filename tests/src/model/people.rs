@@ -56,10 +56,11 @@ pub fn who_signs(order: &Payload) -> (&'static [Role], Wants) {
     const REGISTRIES: &[Role] = &[Role::Registry, Role::CcerRegistry];
     match order {
         Payload::AdvanceBusinessDate(_) => (&[Role::Registry], Wants::People(Operation, 1)),
-        Payload::OpenAccount(_)
-        | Payload::CloseAccount(_)
-        | Payload::Freeze(_)
-        | Payload::Unfreeze(_) => (REGISTRIES, Wants::People(Administration, 2)),
+        Payload::OpenAccount(_) | Payload::CloseAccount(_) => (
+            &[Role::Ministry, Role::Registry, Role::CcerRegistry],
+            Wants::People(Administration, 2),
+        ),
+        Payload::Freeze(_) | Payload::Unfreeze(_) => (REGISTRIES, Wants::People(Administration, 2)),
         Payload::SetRepresentatives(_) => (Role::ALL, Wants::People(Administration, 2)),
         Payload::Issue(_) => (&[Role::Registry], Wants::People(Compliance, 2)),
         Payload::Transfer(_) => (HOLDERS, Wants::People(Transfer, 1)),
@@ -170,14 +171,10 @@ pub fn people_suffice(people: &[Representative], thresholds: &Thresholds) -> boo
 /// Whether a registration institution opens and keeps an account.
 pub fn keeps(registry: AccountId, account: AccountId) -> bool {
     match registry.role() {
-        Role::Registry => matches!(
-            account.role(),
-            Role::KeyEmittingEntity
-                | Role::Trader
-                | Role::Government
-                | Role::Province
-                | Role::Auditor
-        ),
+        Role::Ministry => matches!(account.role(), Role::Province | Role::Auditor),
+        Role::Registry => {
+            matches!(account.role(), Role::KeyEmittingEntity | Role::Trader | Role::Government)
+        }
         Role::CcerRegistry => account.role() == Role::ProjectOwner,
         _ => false,
     }

@@ -47,7 +47,8 @@ impl Workload {
             860..920 => self.unfreeze(model),
             920..940 => (registry, self.open_accounts(model, Role::KeyEmittingEntity)),
             940..948 => (reductions, self.open_accounts(model, Role::ProjectOwner)),
-            948..966 => (registry, self.close_account(model)),
+            948..951 => (ministry, self.open_accounts(model, Role::Province)),
+            951..966 => (registry, self.close_account(model)),
             966..974 => {
                 let target = self.anyone(model);
                 (registry, self.new_people(model, target))
@@ -334,7 +335,11 @@ impl Workload {
             representatives.truncate(1);
         }
         let name = if self.chooser.below(50) == 0 { String::new() } else { "Holder".to_owned() };
-        let province = if self.chooser.percent(60) { 42 } else { 31 };
+        let province = match self.chooser.below(100) {
+            0..57 => 42,
+            57..95 => 31,
+            _ => 11,
+        };
         NewAccount {
             role,
             name,

@@ -7,7 +7,7 @@
 //! unified social credit code becomes free for a new account.
 //!
 //! # Who signs
-//! The registration institution that opened the account, two people at least.
+//! The institution that opens accounts of this kind, two people at least.
 //!
 //! # Checks in order
 //! 1. The account exists and is open (a frozen account stays).
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::set_representatives::ACCOUNT_OF_OTHERS;
 use crate::genesis::registry_of;
-use crate::rules::accounts::open_account::opened_by;
+use crate::rules::accounts::open_account::{OPENING_ROLES, opened_by};
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
 use crate::state::{Account, AccountStatus, HolderEntry, Obligation, Overlay, Table, Task, keys};
 use crate::types::{AccountId, Digest, OperationClass, Role};
@@ -69,7 +69,7 @@ impl Rule for CloseAccount {
     type Event = AccountClosed;
     const NAME: &'static str = "close_account";
     const AUTHORITY: Authority =
-        Authority::quorum(&[Role::Registry, Role::CcerRegistry], OperationClass::Administration, 2);
+        Authority::quorum(OPENING_ROLES, OperationClass::Administration, 2);
     const WRITES: &'static [Table] = &[Table::Accounts, Table::Holders];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 

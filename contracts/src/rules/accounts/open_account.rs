@@ -6,13 +6,16 @@
 //! facts and the digest of the material are on the ledger.
 //!
 //! # Who signs
-//! The registration institution of the kind of account, two people at least: that of allowances
-//! for entities, traders, provinces and the government; that of reductions for project owners.
+//! Two people at least of the institution that answers for the kind of account: the registration
+//! institution of allowances for entities, traders and the government account; that of reductions
+//! for project owners; the ministry for provincial authorities and auditors, who act by public
+//! power (Interim Regulations arts. 4, 5).
 //!
 //! # Checks in order
 //! 1. One to [`OPEN_ACCOUNT_LINES_MAX`] lines; names printable; representatives can act.
 //! 2. The role may be opened by this institution.
 //! 3. No account of the same registry has the credit code.
+//! 4. A province has no other open account of a provincial authority.
 //!
 //! # Writes
 //! Ledger (account numbers), accounts, holders.
@@ -28,7 +31,9 @@ use crate::genesis::registry_of;
 use crate::rules::{
     Abort, Authority, Reject, RejectCode, Rule, TxContext, common, representatives_suffice,
 };
-use crate::state::{Account, AccountStatus, CreditCode, Funds, HolderEntry, Overlay, Table, keys};
+use crate::state::{
+    Account, AccountStatus, CreditCode, Funds, HolderEntry, KeyParts, Overlay, Table, keys,
+};
 use crate::types::{
     AccountId, Digest, OperationClass, ProvinceCode, PublicKey, Representative, Right, Role,
     Thresholds,
@@ -83,6 +88,11 @@ crate::reject_codes! { REJECTS:
         zh "本机构不能为角色 {role} 开立账户。"
         hint "Ask the registration institution of the other market."
         hint_zh "请向另一市场的注册登记机构申请。";
+    3004 PROVINCE_HAS_AUTHORITY "Interim Regulations art. 5" [account]
+        en "The province already has its authority: account {account}."
+        zh "该省份已有主管部门账户 {account}。"
+        hint "Change that account's representatives, or close it first."
+        hint_zh "请变更该账户的代表，或先注销该账户。";
     3003 REPRESENTATIVES_INSUFFICIENT "Four-eyes rule of the ledger" [line]
         en "Line {line}: the representatives cannot act."
         zh "第 {line} 行：代表无法履职。"
@@ -90,27 +100,38 @@ crate::reject_codes! { REJECTS:
         hint_zh "须使用不同密钥，至少一人可发起，且人数不少于各阈值。";
 }
 
-/// Roles whose accounts each registration institution opens.
-pub const fn opened_by(registry: Role, role: Role) -> bool {
-    match registry {
-        Role::Registry => matches!(
-            role,
-            Role::KeyEmittingEntity
-                | Role::Trader
-                | Role::Government
-                | Role::Province
-                | Role::Auditor
-        ),
+/// Roles that open and close accounts.
+pub const OPENING_ROLES: &[Role] = &[Role::Ministry, Role::Registry, Role::CcerRegistry];
+
+/// Roles whose accounts each institution opens.
+pub const fn opened_by(institution: Role, role: Role) -> bool {
+    match institution {
+        Role::Ministry => matches!(role, Role::Province | Role::Auditor),
+        Role::Registry => {
+            matches!(role, Role::KeyEmittingEntity | Role::Trader | Role::Government)
+        }
         Role::CcerRegistry => matches!(role, Role::ProjectOwner),
         _ => false,
     }
+}
+
+/// Refuses a second authority of a province.
+fn check_one_authority(province: ProvinceCode, state: &Overlay<'_>) -> Result<(), Abort> {
+    for found in state.scan::<Account>(&keys::accounts_of(Role::Province)) {
+        let (key, account) = found?;
+        let acts = account.status != AccountStatus::Closed && account.province == Some(province);
+        if let (true, Some(KeyParts::Account(id))) = (acts, KeyParts::of(&key)) {
+            return Err(PROVINCE_HAS_AUTHORITY.reject(vec![id.into()]).into());
+        }
+    }
+    Ok(())
 }
 
 impl Rule for OpenAccount {
     type Event = AccountsOpened;
     const NAME: &'static str = "open_account";
     const AUTHORITY: Authority =
-        Authority::quorum(&[Role::Registry, Role::CcerRegistry], OperationClass::Administration, 2);
+        Authority::quorum(OPENING_ROLES, OperationClass::Administration, 2);
     const WRITES: &'static [Table] = &[Table::Ledger, Table::Accounts, Table::Holders];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 
@@ -151,6 +172,9 @@ impl Rule for OpenAccount {
         }
 
         for (line, id) in self.accounts.iter().zip(&ids) {
+            if line.role == Role::Province {
+                check_one_authority(line.province, state)?;
+            }
             let key = keys::holder(registry_of(line.role), line.credit_code.as_bytes());
             state.put(key, &HolderEntry { account: *id })?;
             state.put(keys::account(*id), &new_account(line))?;
@@ -193,6 +217,8 @@ fn new_account(line: &NewAccount) -> Account {
 mod tests {
     use super::*;
     use crate::rules::testing::{Market, account, digest, first, people};
+
+    const TAKEN: &str = "PROVINCE_HAS_AUTHORITY";
 
     fn code(body: &str) -> CreditCode {
         let check = CreditCode::check_character(body.as_bytes()).unwrap();
@@ -265,12 +291,28 @@ mod tests {
         for (registry, role) in [
             (Role::Registry, Role::ProjectOwner),
             (Role::Registry, Role::Ministry),
+            (Role::Registry, Role::Province),
+            (Role::Ministry, Role::KeyEmittingEntity),
             (Role::CcerRegistry, Role::KeyEmittingEntity),
         ] {
             let code = market.refusal(first(registry), open(vec![line(role, 1)]));
             assert_eq!(code, "ROLE_NOT_OPENED_HERE");
         }
         market.accept(first(Role::CcerRegistry), open(vec![line(Role::ProjectOwner, 1)]));
+    }
+
+    #[test]
+    fn a_province_has_one_authority_that_the_ministry_opens() {
+        let mut market = Market::new();
+        let beijing = |number| NewAccount {
+            province: ProvinceCode::new(11).unwrap(),
+            ..line(Role::Province, number)
+        };
+        let ministry = first(Role::Ministry);
+        assert_eq!(market.refusal(ministry, open(vec![beijing(1), beijing(2)])), TAKEN);
+        market.accept(ministry, open(vec![beijing(1)]));
+        assert_eq!(market.refusal(ministry, open(vec![beijing(2)])), TAKEN);
+        assert_eq!(market.refusal(ministry, open(vec![line(Role::Province, 3)])), TAKEN);
     }
 
     #[test]

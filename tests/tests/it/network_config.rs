@@ -7,6 +7,7 @@ use cets_cli::network::{NetworkPlan, peer_id, write_network};
 use cets_contracts::genesis::ClockRule;
 use cets_contracts::types::BlockTime;
 use cets_node::config::{self, NodeConfig, NodeKeys};
+use cets_tests::workspace;
 
 fn plan(folder: &std::path::Path) -> NetworkPlan {
     let nodes = ["registry:registry", "exchange:exchange", "ccer:ccer-registry", "hubei:province"];
@@ -62,4 +63,20 @@ fn both_programs_derive_the_same_peer_id_from_a_key() {
         let ours = peer_id(&key.verifying_key().to_bytes());
         assert_eq!(ours, config::peer_id(&key).to_string());
     }
+}
+
+#[test]
+fn the_compose_file_starts_the_nodes_that_its_comment_writes() {
+    let text = std::fs::read_to_string(workspace::root().join("network-config/compose.yaml"));
+    let text = text.unwrap();
+    let institutions = text.split('"').nth(1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = institutions.split(',').map(|one| one.trim().parse().unwrap()).collect();
+    let network = write_network(&NetworkPlan { nodes, ..plan(folder.path()) }).unwrap();
+    for node in &network.nodes {
+        let inside = node.config_path.strip_prefix(folder.path().join("net")).unwrap();
+        let command = format!("\"/network/{}\"", inside.display());
+        assert!(text.contains(&command), "{command} is not started");
+    }
+    assert_eq!(text.matches("node.toml").count(), network.nodes.len());
 }

@@ -2,7 +2,8 @@
 //!
 //! Whoever is connected can send parts, so nothing here grows without a bound: streams per peer,
 //! bytes per stream and in all, a window of heights and rounds. A stream that breaks a limit is
-//! dropped as a whole; a peer with too many open streams loses its oldest.
+//! dropped as a whole; a peer with too many open streams loses its oldest, and when all together
+//! hold too many bytes, the peer that holds most loses one: nobody else's block suffers.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +18,18 @@ use crate::context::{BlockPart, StreamStart};
 pub const STREAMS_PER_PEER_MAX: usize = 8;
 /// Most open streams of all peers.
 pub const STREAMS_MAX: usize = 256;
-/// Most bytes of all open streams and of blocks that wait for their height.
+/// Most bytes of all open streams.
 pub const STREAMS_BYTES_MAX: usize = 8 * BLOCK_BYTES_MAX;
+/// Most bytes of blocks that wait for their height.
+pub const WAITING_BYTES_MAX: usize = 8 * BLOCK_BYTES_MAX;
 /// Most messages of one stream.
 pub const STREAM_MESSAGES_MAX: usize = BLOCK_BYTES_MAX / PART_BYTES_MIN + 2;
 /// Most heights above the tip for which a block is kept.
 pub const HEIGHTS_AHEAD_MAX: u64 = 10;
 /// Most complete blocks that wait for one height.
 pub const BLOCKS_WAITING_PER_HEIGHT_MAX: usize = 8;
+/// Most complete blocks of one proposer that wait, whatever their heights.
+pub const BLOCKS_WAITING_PER_PROPOSER_MAX: usize = 2;
 
 /// Identifies a stream: who published it, and the number the publisher gave it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,6 +176,7 @@ pub struct Streams {
     open: BTreeMap<StreamKey, Stream>,
     waiting: BTreeMap<Height, Vec<ReceivedBlock>>,
     bytes: usize,
+    bytes_waiting: usize,
     ages: u64,
 }
 
@@ -207,9 +213,12 @@ impl Streams {
             self.drop_stream(&key);
             return Err(error);
         }
-        if self.bytes > STREAMS_BYTES_MAX {
-            self.drop_stream(&key);
-            return Err(StreamError::Total);
+        while self.bytes > STREAMS_BYTES_MAX {
+            let victim = self.stream_of_the_largest_holder().unwrap_or_else(|| key.clone());
+            self.drop_stream(&victim);
+            if victim == key {
+                return Err(StreamError::Total);
+            }
         }
         if !complete {
             return Ok(None);
@@ -223,7 +232,12 @@ impl Streams {
     /// Keeps a complete block until its height is started.
     pub fn wait(&mut self, block: ReceivedBlock) -> Result<(), StreamError> {
         let size = block.bytes.len();
-        if self.bytes.saturating_add(size) > STREAMS_BYTES_MAX {
+        let proposer = block.start.proposer;
+        let of_proposer = self.waiting.values().flatten();
+        let of_proposer = of_proposer.filter(|known| known.start.proposer == proposer).count();
+        if of_proposer >= BLOCKS_WAITING_PER_PROPOSER_MAX
+            || self.bytes_waiting.saturating_add(size) > WAITING_BYTES_MAX
+        {
             return Err(StreamError::Total);
         }
         let waiting = self.waiting.entry(block.start.height).or_default();
@@ -231,7 +245,7 @@ impl Streams {
             return Err(StreamError::Total);
         }
         waiting.push(block);
-        self.bytes = self.bytes.saturating_add(size);
+        self.bytes_waiting = self.bytes_waiting.saturating_add(size);
         Ok(())
     }
 
@@ -240,7 +254,7 @@ impl Streams {
         let later = self.waiting.split_off(&height.next());
         let mut due = std::mem::replace(&mut self.waiting, later);
         for block in due.values().flatten() {
-            self.bytes = self.bytes.saturating_sub(block.bytes.len());
+            self.bytes_waiting = self.bytes_waiting.saturating_sub(block.bytes.len());
         }
         due.remove(&height).unwrap_or_default()
     }
@@ -261,7 +275,20 @@ impl Streams {
     /// Bytes held by open streams and waiting blocks.
     #[cfg(test)]
     fn bytes_held(&self) -> usize {
-        self.bytes
+        self.bytes.saturating_add(self.bytes_waiting)
+    }
+
+    /// The oldest stream of the publisher that holds most bytes; of equals, who came last.
+    fn stream_of_the_largest_holder(&self) -> Option<StreamKey> {
+        let mut holders: BTreeMap<&Bytes, (usize, u64)> = BTreeMap::new();
+        for (key, stream) in &self.open {
+            let (bytes, newest) = holders.entry(&key.publisher).or_default();
+            *bytes = bytes.saturating_add(stream.bytes);
+            *newest = stream.age.max(*newest);
+        }
+        let (publisher, _) = holders.into_iter().max_by_key(|(_, held)| *held)?;
+        let theirs = self.open.iter().filter(|(key, _)| key.publisher == *publisher);
+        theirs.min_by_key(|(_, stream)| stream.age).map(|(key, _)| key.clone())
     }
 
     fn drop_stream(&mut self, key: &StreamKey) -> Option<Stream> {
@@ -444,13 +471,30 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_fills_all_room_without_a_start_hinders_nobody() {
+        let mut streams = Streams::default();
+        let big = Bytes::from(vec![0u8; BLOCK_BYTES_MAX]);
+        for stream in 0..STREAMS_PER_PEER_MAX as u64 {
+            streams.add(TIP, key(1, stream), 1, piece(big.clone())).unwrap();
+        }
+        assert_eq!(streams.bytes_held(), STREAMS_BYTES_MAX);
+        streams.add(TIP, key(2, 1), 0, start(11, 2)).unwrap();
+        streams.add(TIP, key(2, 1), 1, piece("ab")).unwrap();
+        let block = streams.add(TIP, key(2, 1), 2, StreamPart::End).unwrap();
+        assert_eq!(block.unwrap().bytes, "ab");
+        assert_eq!(streams.bytes_held(), STREAMS_BYTES_MAX - BLOCK_BYTES_MAX);
+    }
+
+    #[test]
     fn blocks_wait_for_their_height_and_no_longer() {
-        let block = |height: u64| {
-            let StreamPart::Part(BlockPart::Start(start)) = start(height, 4) else {
+        let block_of = |height: u64, proposer: u8| {
+            let StreamPart::Part(BlockPart::Start(mut start)) = start(height, 4) else {
                 unreachable!("a start is a start")
             };
+            start.proposer = ValidatorAddress::new([proposer; 20]);
             ReceivedBlock { start, bytes: Bytes::from_static(b"abcd") }
         };
+        let block = |height: u64| block_of(height, u8::try_from(height).unwrap());
         let mut streams = Streams::default();
         for height in [12, 13, 14] {
             streams.wait(block(height)).unwrap();
@@ -459,9 +503,12 @@ mod tests {
         assert_eq!(streams.started(Height::new(13)), vec![block(13)]);
         assert_eq!(streams.bytes_held(), 4);
         assert!(streams.started(Height::new(13)).is_empty());
-        for _ in 1..BLOCKS_WAITING_PER_HEIGHT_MAX {
-            streams.wait(block(14)).unwrap();
+        for proposer in (1u8..).take(BLOCKS_WAITING_PER_HEIGHT_MAX - 1) {
+            streams.wait(block_of(14, proposer)).unwrap();
         }
-        assert_eq!(streams.wait(block(14)), Err(StreamError::Total));
+        assert_eq!(streams.wait(block_of(14, 99)), Err(StreamError::Total));
+        // Nobody fills the room of the heights to come.
+        streams.wait(block_of(15, 1)).unwrap();
+        assert_eq!(streams.wait(block_of(16, 1)), Err(StreamError::Total));
     }
 }

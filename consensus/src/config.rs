@@ -8,9 +8,14 @@ pub const PART_BYTES_MIN: usize = 1024;
 /// Largest size of a proposal part in bytes; with its frame it fits one message.
 pub const PART_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// Longest wait of any step of any round.
+pub const STEP_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// How long a round waits in each of its steps.
 ///
-/// A step of round `r` waits its time plus `r` increments, at most twice its time.
+/// A step of round `r` waits its time plus `r` halves of it, at most [`STEP_WAIT_MAX`]: on disks
+/// and links however slow a round comes that is long enough. The first rounds stay short, because
+/// each turn of a validator that is down costs one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoundTimeouts {
     /// For a complete proposal.
@@ -19,10 +24,16 @@ pub struct RoundTimeouts {
     pub prevote: Duration,
     /// For precommits after a quorum of unequal ones.
     pub precommit: Duration,
-    /// Before votes and certificates are sent again.
+    /// Before votes and certificates are sent again; the same in every round.
     pub rebroadcast: Duration,
-    /// Added to propose, prevote and precommit for each round.
-    pub increment: Duration,
+}
+
+impl RoundTimeouts {
+    /// The wait of a step of a round, from that of its first round.
+    pub fn grown(base: Duration, round: u32) -> Duration {
+        let more = base.checked_div(2).unwrap_or_default().saturating_mul(round);
+        base.saturating_add(more).min(STEP_WAIT_MAX.max(base))
+    }
 }
 
 impl Default for RoundTimeouts {
@@ -32,7 +43,6 @@ impl Default for RoundTimeouts {
             prevote: Duration::from_millis(200),
             precommit: Duration::from_millis(200),
             rebroadcast: Duration::from_millis(1000),
-            increment: Duration::from_millis(50),
         }
     }
 }
@@ -140,4 +150,23 @@ pub enum ConfigError {
         /// What is allowed.
         allowed: &'static str,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_grow_until_any_machine_is_fast_enough() {
+        let RoundTimeouts { propose, prevote, .. } = RoundTimeouts::default();
+        assert_eq!(RoundTimeouts::grown(propose, 0), propose);
+        assert_eq!(RoundTimeouts::grown(propose, 1), Duration::from_millis(1_500));
+        assert_eq!(RoundTimeouts::grown(prevote, 20), Duration::from_millis(2_200));
+        let waits: Vec<Duration> =
+            (0..200).map(|round| RoundTimeouts::grown(propose, round)).collect();
+        assert!(waits.is_sorted() && waits.last() == Some(&STEP_WAIT_MAX));
+        assert_eq!(RoundTimeouts::grown(propose, u32::MAX), STEP_WAIT_MAX);
+        let long = Duration::from_secs(90);
+        assert_eq!(RoundTimeouts::grown(long, 7), long, "what was asked for is never cut");
+    }
 }

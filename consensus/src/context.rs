@@ -345,14 +345,10 @@ impl engine::ValidatorSet<EngineContext> for Members {
 impl engine::Timeouts<EngineContext> for RoundTimeouts {
     fn duration_for(&self, timeout: Timeout) -> Duration {
         let round = timeout.round.as_u32().unwrap_or(0);
-        let grown = |base: Duration| {
-            let more = self.increment.saturating_mul(round);
-            base.saturating_add(more).min(base.saturating_mul(2))
-        };
         match timeout.kind {
-            TimeoutKind::Propose => grown(self.propose),
-            TimeoutKind::Prevote => grown(self.prevote),
-            TimeoutKind::Precommit => grown(self.precommit),
+            TimeoutKind::Propose => Self::grown(self.propose, round),
+            TimeoutKind::Prevote => Self::grown(self.prevote, round),
+            TimeoutKind::Precommit => Self::grown(self.precommit, round),
             TimeoutKind::Rebroadcast => self.rebroadcast,
             TimeoutKind::FinalizeHeight(duration) => duration,
         }

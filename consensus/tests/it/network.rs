@@ -1,6 +1,7 @@
 //! Deciding, joining late, following, stopping and being killed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::toy::{Net, Schedule, ToyLedger, validators, verify_agreement};
 
@@ -27,6 +28,27 @@ async fn four_nodes_decide_the_same_twenty_blocks() {
     }
     verify_agreement(&ledgers, 20);
     assert!(ledgers.iter().all(|ledger| ledger.disk().evidence.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn machines_too_slow_for_the_first_rounds_decide_in_later_ones() {
+    let net = Net::new(4);
+    let ledgers: Vec<_> = (0..4).map(|_| ToyLedger::new(four(), 1000)).collect();
+    let mut nodes = Vec::new();
+    for (index, ledger) in (0u8..).zip(&ledgers) {
+        *ledger.judges_for.lock().unwrap() = Duration::from_millis(600);
+        let mut config = net.config(index);
+        config.timeouts.propose = Duration::from_millis(200);
+        nodes.push(net.run_with(config, Some(index), index, ledger).await);
+    }
+    for node in &nodes {
+        node.reaches(2).await;
+    }
+    assert!(nodes[0].monitor.health().rounds_extra > 0, "the first rounds were long enough");
+    for node in nodes {
+        node.stops().await;
+    }
+    verify_agreement(&ledgers, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -78,6 +78,8 @@ pub struct ToyLedger {
     pub fails_at: Mutex<Option<Height>>,
     /// Height from which the guard cannot be saved.
     pub guard_fails_from: Mutex<Option<Height>>,
+    /// How long it takes to judge a proposed block.
+    pub judges_for: Mutex<Duration>,
 }
 
 impl ToyLedger {
@@ -89,6 +91,7 @@ impl ToyLedger {
             refuses_from: Mutex::default(),
             fails_at: Mutex::default(),
             guard_fails_from: Mutex::default(),
+            judges_for: Mutex::default(),
         })
     }
 
@@ -196,6 +199,7 @@ impl Ledger for ToyLedger {
         source: BlockSource,
         bytes: Bytes,
     ) -> Result<BlockVerdict, LedgerFault> {
+        std::thread::sleep(*self.judges_for.lock().unwrap());
         let mut disk = self.disk();
         assert_eq!(height, Self::tip_of(&disk).next());
         let block = match Block::decode(&bytes) {

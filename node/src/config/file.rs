@@ -331,7 +331,6 @@ impl NodeConfig {
             prevote: or(section.prevote_millis, defaults.prevote),
             precommit: or(section.precommit_millis, defaults.precommit),
             rebroadcast: or(section.rebroadcast_millis, defaults.rebroadcast),
-            increment: defaults.increment,
         };
         engine
     }

@@ -60,8 +60,12 @@ impl Transactions for TransactionsService {
             asked => asked.min(limits.wait_millis_max),
         };
         // Whoever holds the signed bytes sees the answer to them.
-        let outcome =
-            self.0.node().submit_and_wait(transaction, Duration::from_millis(millis)).await;
+        let answer = self.0.node().submit_and_wait(transaction, Duration::from_millis(millis));
+        let outcome = tokio::select! {
+            outcome = answer => outcome,
+            // No block is decided here any more; another node takes the same bytes.
+            () = self.0.stop().cancelled() => Err(SubmitError::Stopping),
+        };
         outcome.map(|answer| Response::new(whole(answer))).map_err(|error| {
             let error = match error {
                 SubmitError::TimedOut { .. } => RpcError::TimedOut { millis },

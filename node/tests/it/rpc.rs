@@ -64,6 +64,23 @@ async fn a_submitted_transaction_becomes_final_and_its_answer_is_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_an_answer_is_told_at_once_that_the_node_stops() {
+    let market = Market::open().await;
+    let client = market.client(market.mill).await;
+    market.network.pause();
+    let transaction = market.signed(market.mill, one_tonne(&market)).encode();
+    let request = client.ask(SubmitAndWaitRequest { transaction, timeout_millis: 0 });
+    let mut transactions = client.transactions();
+    let waiting = tokio::spawn(async move { transactions.submit_and_wait(request).await });
+    while market.network.handle.status().unwrap().mempool.transactions == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    market.network.stop.cancel();
+    let told = waiting.await.unwrap().unwrap_err();
+    assert_eq!((told.code(), report(&told).number), (Code::Unavailable, 109));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_in_time_and_the_transaction_can_still_become_final() {
     let market = Market::open().await;
     let client = market.client(market.mill).await;

@@ -39,6 +39,11 @@ struct Running {
 
 impl Network {
     fn new() -> Self {
+        // `RUST_LOG=info` and `--nocapture` show what the nodes write; the first test installs it.
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .try_init()
+            .ok();
         // All ports are held until every one is known, so that none is given twice.
         let mut held = Vec::new();
         let mut port = || {

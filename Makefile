@@ -1,7 +1,7 @@
 # The doors of the house. `make demo` and `make test` each work alone on a fresh machine, in
 # either order: they install what is missing, say so, and call cargo with one profile.
 
-PACKAGES := g++ libclang-dev pkg-config make curl ca-certificates openssl python3-venv
+PACKAGES := g++ libclang-dev pkg-config make curl ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAMS = $${CARGO_TARGET_DIR:-target}/release
 export PATH := $(HOME)/.cargo/bin:$(PATH)

@@ -119,11 +119,16 @@ pub enum Command {
     Tx(commands::tx::TxCommand),
     /// A block, who decided it and what it ordered
     Block(commands::block::BlockArgs),
-    /// Where one tonne is, and its whole life
-    Serial(commands::serial::SerialArgs),
-    /// Proofs that anybody checks offline: write, verify
+    /// Where units are, and every hop since their issue
+    Trace(commands::trace::TraceArgs),
+    /// Writes proofs that anybody verifies offline
     #[command(subcommand)]
-    Proof(commands::proof::ProofCommand),
+    Prove(commands::prove::ProveCommand),
+    /// Certificates of completed compliance and of cancellation, with their proof
+    #[command(subcommand)]
+    Certificate(commands::certificate::CertificateCommand),
+    /// Verifies a proof or a certificate offline; needs no node
+    Verify(commands::verify::VerifyArgs),
     /// Audit: the whole history again from genesis, trusting nobody
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),
@@ -240,10 +245,12 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliEr
         Command::Supply(args) => commands::market::supply(&args, session),
         Command::Obligation(args) => commands::market::obligation(&args, session),
         Command::Settlement(args) => commands::market::settlement(&args, session),
-        Command::Proof(command) => commands::proof::run(command, session),
+        Command::Trace(args) => commands::trace::run(&args, session),
+        Command::Prove(command) => commands::prove::run(command, session),
+        Command::Certificate(command) => commands::certificate::run(command, session),
+        Command::Verify(args) => commands::verify::run(&args, session),
         Command::Tx(command) => commands::tx::run(command, session),
         Command::Block(args) => commands::block::run(&args, session),
-        Command::Serial(args) => commands::serial::run(&args, session),
         Command::Audit(command) => commands::audit::run(command, session),
         Command::Export(args) => commands::audit::run_export(&args, session),
         Command::Status(args) => commands::status::run(&args, session),

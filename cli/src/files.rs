@@ -1,7 +1,7 @@
 //! Reading and writing the files that users name.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
@@ -30,6 +30,25 @@ pub fn read_text(path: &Path) -> Result<String, CliError> {
     fs::read_to_string(path).map_err(|error| CliError::file(path, &error))
 }
 
+/// Reads the bytes of a file; `-` is standard input.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, CliError> {
+    let failed = |error: std::io::Error| CliError::file(path, &error);
+    let mut bytes = Vec::new();
+    let read = match path == Path::new("-") {
+        true => std::io::stdin().take(JSON_FILE_BYTES_MAX).read_to_end(&mut bytes),
+        false => fs::File::open(path)
+            .and_then(|file| file.take(JSON_FILE_BYTES_MAX).read_to_end(&mut bytes)),
+    };
+    read.map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Writes a new file; refuses to overwrite.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(|error| CliError::file(path, &error))
+}
+
 /// Reads a JSON file; says where it is wrong.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
     serde_json::from_str(&read_text(path)?).map_err(|error| {
@@ -41,12 +60,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
 /// Writes a new JSON file; refuses to overwrite.
 pub fn write_new_json(path: &Path, value: &impl Serialize) -> Result<(), CliError> {
     let json = json_pretty(value)?;
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| CliError::file(path, &error))?;
-    file.write_all(json.as_bytes()).map_err(|error| CliError::file(path, &error))
+    write_new(path, json.as_bytes())
 }
 
 /// Replaces a JSON file whole or not at all.

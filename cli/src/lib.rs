@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod commands;
@@ -15,6 +16,7 @@ pub mod network;
 pub mod orders;
 pub mod output;
 pub mod progress;
+pub mod proofs;
 pub mod session;
 pub mod text;
 

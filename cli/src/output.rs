@@ -70,7 +70,8 @@ impl Cell {
         Self::Number(number.to_string())
     }
 
-    fn for_people(&self, lang: Lang) -> String {
+    /// The value as people read it.
+    pub fn for_people(&self, lang: Lang) -> String {
         match self {
             Self::Words(text) => text.get(lang).to_owned(),
             Self::Number(digits) => grouped(digits),
@@ -132,6 +133,15 @@ impl Report {
     pub fn facts(mut self, facts: Vec<(Text, Cell)>) -> Self {
         self.sections.push(Section::Facts(facts));
         self
+    }
+
+    /// Adds one name and value, for people and for programs under `key`.
+    #[must_use]
+    pub fn fact(mut self, key: &str, value: Cell, name: Text) -> Self {
+        if let Value::Object(fields) = &mut self.json {
+            fields.insert(key.to_owned(), value.for_programs(Lang::En).into());
+        }
+        self.facts(vec![(name, value)])
     }
 
     /// Adds a table.

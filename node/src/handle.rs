@@ -137,13 +137,23 @@ impl NodeHandle {
     ) -> Result<FinalTransaction, SubmitError> {
         // Waits from before the submission, so that no commit falls between the two.
         let id = Transaction::decode(transaction.clone())?.id();
-        let mut wait = self.parts.mempool.wait_for(id);
-        self.submit(transaction).await?;
-        match tokio::time::timeout(timeout, wait.end()).await {
-            Ok(Some(WaitEnd::Final(answer))) => Ok(answer),
-            Ok(Some(WaitEnd::Dropped(error))) => Err(error),
-            Ok(None) => Err(SubmitError::Stopping),
-            Err(_) => Err(SubmitError::TimedOut { id }),
+        let end = self.parts.mempool.wait_for(id);
+        let outcome = match self.submit(transaction).await {
+            Ok(_) => tokio::time::timeout(timeout, end).await,
+            Err(error) => {
+                drop(end);
+                self.parts.mempool.stop_waiting(&id);
+                return Err(error);
+            }
+        };
+        match outcome {
+            Ok(Ok(WaitEnd::Final(answer))) => Ok(answer),
+            Ok(Ok(WaitEnd::Dropped(error))) => Err(error),
+            Ok(Err(_)) => Err(SubmitError::Stopping),
+            Err(_) => {
+                self.parts.mempool.stop_waiting(&id);
+                Err(SubmitError::TimedOut { id })
+            }
         }
     }
 

@@ -4,6 +4,8 @@ import base64
 import binascii
 import datetime
 
+from blake3 import blake3
+
 from bcs import Reader, Refused
 from ledger import (
     STATUSES, Certificate, Header, Record, ValidatorSet, account_name, chain_id, domain_hash,
@@ -12,6 +14,18 @@ from ledger import (
 )
 
 BEGIN, END = "-----BEGIN CETS PROOF-----", "-----END CETS PROOF-----"
+
+
+def comment(data):
+    """The lines for people that follow from the bytes of a proof file."""
+    _, proof = read(data)
+    header = proof.anchor.header
+    kind = NAMES[KINDS.index(type(proof))]
+    return [
+        f"cets-proof v1: {kind}, chain {header.chain_id.hex()}, height {header.height}",
+        f"blake3 {blake3(data).hexdigest()}",
+        "Only verification against the genesis document shows what this file proves.",
+    ]
 
 
 def unarmour(text):
@@ -34,6 +48,8 @@ def unarmour(text):
         raise Refused("the proof is no base64") from error
     if base64.b64encode(data).decode() != encoded:
         raise Refused("the proof is no canonical base64")
+    if lines[: start - 1] != comment(data):
+        raise Refused("the lines for people are not those of the proof")
     return data
 
 
@@ -243,16 +259,43 @@ class ProvenanceProof:
         return [f"{instrument} {number} is with {account_name(now[0])}, {STATUSES[now[1]]}", *lines]
 
 
-KINDS = (ReceiptProof, RecordProof, UnitProof, StatementProof, ProvenanceProof)
+class DossierProof:
+    def __init__(self, reader):
+        self.transactions, self.records = reader.list(Hop), reader.list(Record)
+        self.anchor = Anchor(reader)
+
+    def verify(self, header):
+        check_count(self.records)
+        before, lines = -1, []
+        for position, hop in enumerate(self.transactions):
+            place = f"transaction {position} (log entry {hop.receipt.index})"
+            if hop.receipt.index <= before:
+                raise Refused(f"{place} does not come after the one before")
+            before = hop.receipt.index
+            receipt = hop.receipt.verify(header)
+            time = time_text(hop.time(header, receipt, place))
+            lines.append(f"transaction {receipt.tx_id.hex()} at {time}: {outcome(receipt)}")
+        tables = [record.verify(header) for record in self.records]
+        return [*lines, f"{len(tables)} records of the state: {', '.join(tables)}"]
+
+
+KINDS = (ReceiptProof, RecordProof, UnitProof, StatementProof, ProvenanceProof, DossierProof)
+NAMES = ("receipt", "records", "units", "statement", "provenance", "dossier")
+
+
+def read(data):
+    """Changes of the validator set and the proof in the bytes of a proof file."""
+    reader = Reader(data, "the proof")
+    changes = reader.list(lambda r: (Anchor(r), read_validators(r)))
+    proof = KINDS[reader.variant(len(KINDS))](reader)
+    reader.end()
+    return changes, proof
 
 
 def verify_bytes(genesis, data):
     """Verifies the bytes of a proof file; returns what it shows."""
-    reader = Reader(data, "the proof")
     history = History(genesis)
-    changes = reader.list(lambda r: (Anchor(r), read_validators(r)))
-    proof = KINDS[reader.variant(len(KINDS))](reader)
-    reader.end()
+    changes, proof = read(data)
     for position, (anchor, members) in enumerate(changes):
         history.extend(position, anchor, members)
     history.verify(proof.anchor)

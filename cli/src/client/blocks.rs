@@ -3,12 +3,13 @@
 use cets_api::blocks_client::BlocksClient;
 use cets_api::operations_client::OperationsClient;
 use cets_api::{
-    BlockResponse, GetBlockRequest, GetGenesisRequest, GetStatusRequest, LogProofRequest,
-    NodeStatus, StreamBlocksRequest,
+    BlockResponse, ConsistencyProofRequest, GetBlockRequest, GetGenesisRequest, GetStatusRequest,
+    GetValidatorChangesRequest, LogProofRequest, NodeStatus, StreamBlocksRequest,
 };
 use cets_contracts::block::{Block, Certificate, Header, Receipt};
 use cets_contracts::genesis::Genesis;
-use cets_contracts::log::LogProof;
+use cets_contracts::log::{LogHash, LogProof};
+use cets_contracts::proof::ValidatorChain;
 use cets_contracts::types::{Height, LogIndex};
 
 use super::{CallerChannel, Node};
@@ -58,6 +59,22 @@ impl Node {
     pub fn genesis(&self) -> Result<Genesis, CliError> {
         let answer = self.wait(self.blocks().get_genesis(GetGenesisRequest {}))?;
         serde_json::from_str(&answer.genesis).map_err(|_| self.nonsense("genesis document"))
+    }
+
+    /// Every change of the validators since genesis, with what proves it.
+    pub fn validator_chain(&self) -> Result<ValidatorChain, CliError> {
+        let request = GetValidatorChangesRequest {};
+        let answer = self.wait(self.blocks().get_validator_changes(request))?;
+        self.decode("chain of validators", &answer.changes)
+    }
+
+    /// Proof that the log of one size begins with that of a smaller one.
+    pub fn consistency_path(&self, old: u64, new: u64) -> Result<Vec<LogHash>, CliError> {
+        let request = ConsistencyProofRequest { old_size: old, new_size: new };
+        let answer = self.wait(self.blocks().get_consistency_proof(request))?;
+        let path: Result<Vec<LogHash>, _> =
+            answer.path.iter().map(|hash| hash.as_slice().try_into()).collect();
+        path.map_err(|_| self.nonsense("consistency proof"))
     }
 
     /// Blocks in order, as the node sends them.

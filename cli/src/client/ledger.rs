@@ -2,17 +2,17 @@
 
 use cets_api::ledger_client::LedgerClient;
 use cets_api::{
-    GetAccountRequest, Holding as WireHolding, ListAccountsRequest, ListHoldingsRequest,
-    ListObligationsRequest, ListParametersRequest, ListRecordsResponse, ListSettlementsRequest,
-    ListSuppliesRequest, ListTasksRequest, LookupSerialRequest, ProveRecordRequest, PublicAccount,
+    GetAccountRequest, Holding as WireHolding, Hop as WireHop, ListAccountsRequest,
+    ListHoldingsRequest, ListObligationsRequest, ListParametersRequest, ListRecordsResponse,
+    ListSettlementsRequest, ListSuppliesRequest, ListTasksRequest, LookupSerialRequest,
+    ProveRecordsRequest, PublicAccount, TraceRangeRequest,
 };
-use cets_contracts::block::{Certificate, Header};
+use cets_contracts::proof::{Anchor, RecordInclusion};
 use cets_contracts::rules::UnitMovement;
 use cets_contracts::state::{
     Account, Key, KeyParts, Obligation, ParameterName, ParameterVersion, Settlement, Supply, Task,
     UnitPlace,
 };
-use cets_contracts::tree::StateProof;
 use cets_contracts::types::{
     AccountId, BlockTime, BusinessDate, Height, Instrument, LogIndex, SerialRange, TaskId, TxId,
     Vintage,
@@ -49,17 +49,19 @@ pub struct Hop {
     pub movement: Option<UnitMovement>,
 }
 
-/// A record with all that proves it to somebody who knows the validators.
+/// Where the units of a range are, and every movement that brought them there.
 #[derive(Clone, Debug)]
-pub struct ProvenRecord {
-    /// Canonical bytes of the value.
-    pub value: Vec<u8>,
-    /// Path to the state root.
-    pub proof: StateProof,
-    /// Header with that root.
-    pub header: Header,
-    /// Certificate of the header.
-    pub certificate: Certificate,
+pub struct RangeTrace {
+    /// Parts that the reader sees, in the order of their serials.
+    pub parts: Vec<Holding>,
+    /// Movements that the reader sees, oldest first.
+    pub hops: Vec<Hop>,
+    /// First unit that the answer does not reach.
+    pub next: Option<u64>,
+    /// Whether older movements were left out, because there are too many.
+    pub older_left_out: bool,
+    /// Block whose state was asked.
+    pub height: Height,
 }
 
 /// One version of a parameter.
@@ -183,18 +185,7 @@ impl Node {
                 "请以持有者或主管部门身份读取：--as 账户"
             ))
         })?;
-        let hops = answer.hops.iter().map(|hop| {
-            Ok(Hop {
-                log_index: hop.log_index,
-                height: Height::new(hop.height),
-                block_time: BlockTime::from_millis(hop.block_time_millis),
-                tx_id: self.tx_id(&hop.tx_id)?,
-                movement: match hop.movement.is_empty() {
-                    true => None,
-                    false => Some(self.decode("unit movement", &hop.movement)?),
-                },
-            })
-        });
+        let hops = answer.hops.iter().map(|hop| self.hop(hop));
         let hops = hops.collect::<Result<_, CliError>>()?;
         Ok((self.holding(holding)?, hops, Height::new(answer.height)))
     }
@@ -293,15 +284,55 @@ impl Node {
         )
     }
 
-    /// A record with its proof.
-    pub fn prove(&self, key: &Key) -> Result<ProvenRecord, CliError> {
-        let request = ProveRecordRequest { key: key.as_bytes().to_vec() };
-        let answer = self.wait(self.ledger().prove_record(request))?;
-        Ok(ProvenRecord {
-            value: answer.value,
-            proof: self.decode("state proof", &answer.proof)?,
-            header: self.decode("header", &answer.header)?,
-            certificate: self.decode("certificate", &answer.certificate)?,
+    /// Where the units of a range are and how they came there.
+    pub fn trace(&self, range: SerialRange) -> Result<RangeTrace, CliError> {
+        let request = TraceRangeRequest { range: range.to_string() };
+        let answer = self.wait(self.ledger().trace_range(request))?;
+        let parts = answer.parts.iter().map(|part| self.holding(part));
+        let hops = answer.hops.iter().map(|hop| self.hop(hop));
+        Ok(RangeTrace {
+            parts: parts.collect::<Result<_, _>>()?,
+            hops: hops.collect::<Result<_, _>>()?,
+            next: (answer.next_number != 0).then_some(answer.next_number),
+            older_left_out: answer.older_left_out,
+            height: Height::new(answer.height),
+        })
+    }
+
+    /// Records with their paths to one state root: of the newest state, or of the one after a
+    /// height.
+    pub fn prove(
+        &self,
+        keys: &[Key],
+        height: Option<Height>,
+    ) -> Result<(Vec<RecordInclusion>, Anchor), CliError> {
+        let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
+        let height = height.map_or(0, Height::get);
+        let request = ProveRecordsRequest { keys: keys.clone(), height };
+        let answer = self.wait(self.ledger().prove_records(request))?;
+        if !answer.records.iter().map(|record| &record.key).eq(&keys) {
+            return Err(self.nonsense("state proof"));
+        }
+        let records = answer.records.into_iter().map(|record| {
+            let state = self.decode("state proof", &record.proof)?;
+            Ok(RecordInclusion { key: record.key, value: record.value, state })
+        });
+        let records = records.collect::<Result<_, CliError>>()?;
+        let header = self.decode("header", &answer.header)?;
+        let certificate = self.decode("certificate", &answer.certificate)?;
+        Ok((records, Anchor { header, certificate }))
+    }
+
+    fn hop(&self, hop: &WireHop) -> Result<Hop, CliError> {
+        Ok(Hop {
+            log_index: hop.log_index,
+            height: Height::new(hop.height),
+            block_time: BlockTime::from_millis(hop.block_time_millis),
+            tx_id: self.tx_id(&hop.tx_id)?,
+            movement: match hop.movement.is_empty() {
+                true => None,
+                false => Some(self.decode("unit movement", &hop.movement)?),
+            },
         })
     }
 

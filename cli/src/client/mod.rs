@@ -7,7 +7,7 @@ mod blocks;
 mod connect;
 mod failure;
 mod ledger;
-mod proofs;
+pub mod proofs;
 mod transactions;
 
 pub use blocks::*;

@@ -1,31 +1,144 @@
 //! Putting together proofs that are checked offline, from what a node answers.
 
-use cets_api::BlockResponse;
-use cets_contracts::block::{Block, Header, LogEntry, ValidatorSet};
+use cets_contracts::block::LogEntry;
 use cets_contracts::log::LogProof;
 use cets_contracts::proof::{
-    Anchor, BlockInclusion, Proof, ProofFile, ProvenanceHop, ProvenanceProof, ReceiptInclusion,
-    ReceiptProof, RecordInclusion, RecordProof, UnitProof, ValidatorChain, ValidatorChange,
+    Anchor, BlockInclusion, DossierProof, Proof, ProofFile, ProvenanceHop, ProvenanceProof,
+    ReceiptInclusion, ReceiptProof, RecordProof, StatementProof, UnitProof, ValidatorChain,
 };
-use cets_contracts::rules::Payload;
 use cets_contracts::state::{Key, keys};
-use cets_contracts::tx::Transaction;
-use cets_contracts::types::{AccountId, Digest, Height, LogIndex, Serial, TxId};
+use cets_contracts::types::{AccountId, Height, LogIndex, Serial, SerialRange, TxId};
 
 use super::Node;
-use crate::error::CliError;
+use crate::error::{CliError, ErrorKind};
 use crate::text;
 
 /// How often a proof is started again because the ledger moved on while it was put together.
 const ATTEMPTS_MAX: usize = 5;
 
 impl Node {
-    /// A record under the newest header, with that header's anchor.
-    fn inclusion(&self, key: &Key) -> Result<(RecordInclusion, Anchor), CliError> {
-        let proven = self.prove(key)?;
-        let anchor = Anchor { header: proven.header, certificate: proven.certificate };
-        let key = key.as_bytes().to_vec();
-        Ok((RecordInclusion { key, value: proven.value, state: proven.proof }, anchor))
+    /// Proof of records of one state: the newest, or the one after a height that the node keeps.
+    pub fn record_proof(
+        &self,
+        keys: &[Key],
+        height: Option<Height>,
+    ) -> Result<ProofFile, CliError> {
+        let (records, anchor) = self.prove(keys, height)?;
+        self.proof_file(Proof::Records(RecordProof { records, anchor }))
+    }
+
+    /// Proof of an account and of every range of units of it.
+    pub fn statement_proof(&self, id: AccountId) -> Result<ProofFile, CliError> {
+        again(|| {
+            let (mut holdings, height) = self.holdings(id, None, true)?;
+            holdings.sort_by_key(|holding| holding.range);
+            let mut asked = vec![keys::account(id)];
+            asked.extend(holdings.iter().map(|holding| range_key(&holding.range)));
+            let (records, anchor) = self.prove(&asked, None)?;
+            if anchor.height() != height {
+                return Ok(None);
+            }
+            self.proof_file(Proof::Statement(StatementProof { records, anchor })).map(Some)
+        })
+    }
+
+    /// Proof of whose a range of units is now.
+    pub fn unit_proof(&self, range: SerialRange) -> Result<ProofFile, CliError> {
+        again(|| {
+            let trace = self.trace(range)?;
+            let parts: Vec<SerialRange> = trace.parts.iter().map(|part| part.range).collect();
+            let Some(first) = trace.parts.first().filter(|_| covers(&parts, &range)) else {
+                return Err(CliError::user(text!(
+                    "not all units of {range} are issued and shown to this reader",
+                    "{range} 中部分单位未发放或对该读者不公开"
+                )));
+            };
+            let holder = first.place.holder;
+            if let Some(other) = trace.parts.iter().find(|part| part.place.holder != holder) {
+                let (part, other) = (other.range, other.place.holder);
+                return Err(CliError::user(text!(
+                    "{range} has several holders: {part} is with {other}, not with {holder}",
+                    "{range} 有多个持有者：{part} 属于 {other}，不属于 {holder}"
+                ))
+                .hint(text!("prove each part by itself", "请分别证明各部分")));
+            }
+            let (stored, _, _) = self.serial(range.instrument(), range.start())?;
+            let rest = parts.iter().skip(1).map(range_key);
+            let asked: Vec<Key> = std::iter::once(range_key(&stored.range)).chain(rest).collect();
+            let (records, anchor) = self.prove(&asked, None)?;
+            if anchor.height() != trace.height {
+                return Ok(None);
+            }
+            let proof = UnitProof { range, holder, records, anchor };
+            self.proof_file(Proof::Units(proof)).map(Some)
+        })
+    }
+
+    /// Proof of a transaction, its receipt and what it moved.
+    pub fn receipt_proof(&self, id: TxId) -> Result<ProofFile, CliError> {
+        again(|| {
+            let (header, certificate) = self.header(None)?;
+            let anchor = Anchor { header, certificate };
+            if self.raw_transaction(id)?.log_index >= anchor.header.log_size {
+                return Ok(None);
+            }
+            let receipt = self.receipt_inclusion(id, &anchor)?;
+            self.proof_file(Proof::Receipt(ReceiptProof { receipt, anchor })).map(Some)
+        })
+    }
+
+    /// Proof of the whole life of a unit.
+    pub fn provenance_proof(&self, serial: Serial) -> Result<ProofFile, CliError> {
+        again(|| {
+            let (holding, hops, height) = self.serial(serial.instrument, serial.number)?;
+            let (mut records, anchor) = self.prove(&[range_key(&holding.range)], None)?;
+            let Some(last) = records.pop().filter(|_| anchor.height() == height) else {
+                return Ok(None);
+            };
+            let mut proven: Vec<ProvenanceHop> = Vec::with_capacity(hops.len());
+            let mut previous = None;
+            for hop in &hops {
+                // Several movements of one transaction are one hop of the proof.
+                if previous != Some(hop.log_index) {
+                    proven.push(self.timed_inclusion(hop.tx_id, hop.height, &anchor)?);
+                }
+                previous = Some(hop.log_index);
+            }
+            let proof = ProvenanceProof { serial, hops: proven, last, anchor };
+            self.proof_file(Proof::Provenance(proof)).map(Some)
+        })
+    }
+
+    /// Proof of transactions and of records of the newest state, which `keys` names.
+    ///
+    /// `keys` gives none when the ledger moved on and it must be asked again.
+    pub fn dossier_proof(
+        &self,
+        ids: &[TxId],
+        keys: impl Fn() -> Result<Vec<Key>, CliError>,
+    ) -> Result<ProofFile, CliError> {
+        again(|| {
+            let before = self.header(None)?.0.height;
+            let (records, anchor) = self.prove(&keys()?, None)?;
+            if anchor.height() != before {
+                return Ok(None);
+            }
+            let mut transactions = Vec::with_capacity(ids.len());
+            for id in ids {
+                let height = Height::new(self.raw_transaction(*id)?.height);
+                transactions.push(self.timed_inclusion(*id, height, &anchor)?);
+            }
+            let proof = DossierProof { transactions, records, anchor };
+            self.proof_file(Proof::Dossier(proof)).map(Some)
+        })
+    }
+
+    /// A proof with the changes of the validator set that lead to its anchor.
+    fn proof_file(&self, proof: Proof) -> Result<ProofFile, CliError> {
+        let mut validators: ValidatorChain = self.validator_chain()?;
+        let height = proof.anchor().height();
+        validators.changes.retain(|change| change.anchor.height() < height);
+        Ok(ProofFile { validators, proof })
     }
 
     /// Path of an entry to the log root of an anchor.
@@ -39,13 +152,7 @@ impl Node {
     fn receipt_inclusion(&self, id: TxId, anchor: &Anchor) -> Result<ReceiptInclusion, CliError> {
         let answer = self.raw_transaction(id)?;
         if answer.entry.is_empty() {
-            return Err(CliError::new(
-                crate::error::ErrorKind::Rejected,
-                text!(
-                    "this account may not see all of transaction {id}",
-                    "该账户无权查看交易 {id} 的全部内容"
-                ),
-            ));
+            return Err(hidden(id));
         }
         Ok(ReceiptInclusion {
             log: self.path(answer.log_index, anchor)?,
@@ -54,156 +161,70 @@ impl Node {
         })
     }
 
-    /// The newest header as an anchor.
-    fn newest_anchor(&self) -> Result<Anchor, CliError> {
-        let (header, certificate) = self.header(None)?;
-        Ok(Anchor { header, certificate })
-    }
-
-    /// Proof of a transaction, its receipt and what it moved.
-    pub fn receipt_proof(&self, id: TxId) -> Result<ProofFile, CliError> {
-        self.transaction(id)?;
-        for _ in 0..ATTEMPTS_MAX {
-            let anchor = self.newest_anchor()?;
-            if self.raw_transaction(id)?.log_index >= anchor.header.log_size {
-                continue;
-            }
-            let receipt = self.receipt_inclusion(id, &anchor)?;
-            return self.proof_file(Proof::Receipt(ReceiptProof { receipt, anchor }));
-        }
-        Err(moving())
-    }
-
-    /// Proof of one record of the state.
-    pub fn record_proof(&self, key: &Key) -> Result<ProofFile, CliError> {
-        let (record, anchor) = self.inclusion(key)?;
-        self.proof_file(Proof::Records(RecordProof { records: vec![record], anchor }))
-    }
-
-    /// Proof of an account with its totals.
-    pub fn account_proof(&self, id: AccountId) -> Result<ProofFile, CliError> {
-        self.record_proof(&keys::account(id))
-    }
-
-    /// Proof of whose a unit is now.
-    pub fn unit_proof(&self, serial: Serial) -> Result<ProofFile, CliError> {
-        let (holding, _, _) = self.serial(serial.instrument, serial.number)?;
-        let key = keys::unit_range(&serial.instrument, holding.range.start());
-        let (record, anchor) = self.inclusion(&key)?;
-        let proof = UnitProof {
-            range: holding.range,
-            holder: holding.place.holder,
-            records: vec![record],
-            anchor,
-        };
-        self.proof_file(Proof::Units(proof))
-    }
-
-    /// Proof of the whole life of a unit.
-    pub fn provenance_proof(&self, serial: Serial) -> Result<ProofFile, CliError> {
-        for _ in 0..ATTEMPTS_MAX {
-            let (holding, hops, _) = self.serial(serial.instrument, serial.number)?;
-            let key = keys::unit_range(&serial.instrument, holding.range.start());
-            let (last, anchor) = self.inclusion(&key)?;
-            if hops.iter().any(|hop| hop.height > anchor.height()) {
-                continue;
-            }
-            let (again, _, _) = self.serial(serial.instrument, serial.number)?;
-            if again.range != holding.range || again.place != holding.place {
-                continue;
-            }
-            let mut proven: Vec<ProvenanceHop> = Vec::with_capacity(hops.len());
-            let mut previous = None;
-            for hop in &hops {
-                // Several movements of one transaction are one hop of the proof.
-                if previous == Some(hop.log_index) {
-                    continue;
-                }
-                previous = Some(hop.log_index);
-                let receipt = self.receipt_inclusion(hop.tx_id, &anchor)?;
-                let block = match hop.height == anchor.height() {
-                    true => None,
-                    false => Some(self.block_inclusion(hop.height, &anchor)?),
-                };
-                proven.push(ProvenanceHop { receipt, block });
-            }
-            let proof = ProvenanceProof { serial, hops: proven, last, anchor };
-            return self.proof_file(Proof::Provenance(proof));
-        }
-        Err(moving())
-    }
-
-    fn block_inclusion(&self, height: Height, anchor: &Anchor) -> Result<BlockInclusion, CliError> {
-        let (header, _) = self.header(Some(height))?;
-        let log = self.path(header.log_size, anchor)?;
-        Ok(BlockInclusion { entry: LogEntry::Header(header).encode(), log })
-    }
-}
-
-impl Node {
-    /// A proof with the changes of the validator set since genesis.
-    fn proof_file(&self, proof: Proof) -> Result<ProofFile, CliError> {
-        let genesis = self.genesis()?;
-        let first = ValidatorSet::new(genesis.validators)
-            .map_err(|_| self.nonsense("genesis document"))?
-            .digest();
-        let anchor = proof.anchor();
-        let mut changes = Vec::new();
-        let mut digest = first;
-        // The header of a height names the set of the next. While it is the first set's, nothing
-        // changed, unless a set came back: then the anchor's certificate is of the first set too.
-        if anchor.header.next_validators != first {
-            let end = anchor.height();
-            let mut blocks = self.stream_blocks(Height::new(1), end)?;
-            while let Some(answer) = self.next_block(&mut blocks)? {
-                let header: Header = self.decode("header", &answer.header)?;
-                if header.next_validators == digest || header.height >= end {
-                    continue;
-                }
-                digest = header.next_validators;
-                let certificate = self.decode("certificate", &answer.certificate)?;
-                let validators = self.set_of_block(&answer, digest)?;
-                changes
-                    .push(ValidatorChange { anchor: Anchor { header, certificate }, validators });
-            }
-        }
-        Ok(ProofFile { validators: ValidatorChain { changes }, proof })
-    }
-
-    /// The set that a block of a change ordered.
-    fn set_of_block(
+    /// A transaction of the log with the header of its block, which gives its time.
+    fn timed_inclusion(
         &self,
-        answer: &BlockResponse,
-        digest: Digest,
-    ) -> Result<ValidatorSet, CliError> {
-        let block = Block::decode(&answer.block).map_err(|_| self.nonsense("block"))?;
-        let sets = block.transactions.into_iter().filter_map(|bytes| {
-            let transaction = Transaction::decode(bytes).ok()?;
-            sets_ordered(&transaction.body().payload)
-        });
-        let mut fitting = sets.filter(|set| set.digest() == digest);
-        fitting.next().ok_or_else(|| {
-            CliError::user(text!(
-                "the change of validators at block {} is not shown to this account",
-                "区块 {} 的验证者变更对该账户不公开",
-                answer.height
-            ))
-        })
+        id: TxId,
+        height: Height,
+        anchor: &Anchor,
+    ) -> Result<ProvenanceHop, CliError> {
+        let receipt = self.receipt_inclusion(id, anchor)?;
+        let block = match height == anchor.height() {
+            true => None,
+            false => {
+                let (header, _) = self.header(Some(height))?;
+                let log = self.path(header.log_size, anchor)?;
+                Some(BlockInclusion { entry: LogEntry::Header(header).encode(), log })
+            }
+        };
+        Ok(ProvenanceHop { receipt, block })
     }
 }
 
-/// The validator set that an order names.
-fn sets_ordered(payload: &Payload) -> Option<ValidatorSet> {
-    match payload {
-        Payload::SetValidators(order) => ValidatorSet::new(order.validators.clone()).ok(),
-        _ => None,
+/// Tries until the ledger stands still long enough for one answer.
+///
+fn again(attempt: impl Fn() -> Result<Option<ProofFile>, CliError>) -> Result<ProofFile, CliError> {
+    let mut failure = None;
+    for _ in 0..ATTEMPTS_MAX {
+        match attempt() {
+            Ok(Some(proof)) => return Ok(proof),
+            Ok(None) => {}
+            // What was asked for may have changed just now.
+            Err(error) if error.kind() == ErrorKind::Rejected => failure = Some(error),
+            Err(error) => return Err(error),
+        }
     }
+    Err(failure.unwrap_or_else(|| {
+        CliError::user(text!(
+            "the ledger moved on each time the proof was put together",
+            "每次生成证明时账本都已更新"
+        ))
+        .hint(text!("try again", "请重试"))
+    }))
 }
 
-fn moving() -> CliError {
-    CliError::user(text!(
-        "the ledger moved on each time the proof was put together",
-        "每次生成证明时账本都已更新"
+/// Key of the record of a range.
+pub fn range_key(range: &SerialRange) -> Key {
+    keys::unit_range(&range.instrument(), range.start())
+}
+
+/// Whether parts, in the order of their serials, make up a range.
+fn covers(parts: &[SerialRange], range: &SerialRange) -> bool {
+    let end =
+        parts.iter().try_fold(range.start(), |at, part| (part.start() == at).then_some(part.end()));
+    end == Some(range.end())
+}
+
+fn hidden(id: TxId) -> CliError {
+    CliError::new(
+        ErrorKind::Rejected,
+        text!(
+            "this account may not see all of transaction {id}",
+            "该账户无权查看交易 {id} 的全部内容"
+        ),
+    )
+    .hint(text!(
+        "read as a party to it or as an authority: --as ACCOUNT",
+        "请以当事方或主管部门身份读取：--as 账户"
     ))
-    .hint(text!("try again", "请重试"))
 }

@@ -169,7 +169,7 @@ fn province_text(province: Option<ProvinceCode>) -> Text {
 }
 
 /// An account for programs; totals become a list, because JSON has no composite keys.
-pub(super) fn account_json(id: AccountId, account: &Account) -> Value {
+pub fn account_json(id: AccountId, account: &Account) -> Value {
     let totals: Vec<Value> = account
         .totals
         .iter()
@@ -210,7 +210,7 @@ fn one(id: AccountId, account: &Account, height: u64) -> Report {
 }
 
 /// Adds what an account's record says.
-pub(super) fn with_account(report: Report, id: AccountId, account: &Account) -> Report {
+pub fn with_account(report: Report, id: AccountId, account: &Account) -> Report {
     let thresholds = &account.thresholds;
     let credit_code = account.credit_code.map(String::from).unwrap_or_default();
     let role = id.role();

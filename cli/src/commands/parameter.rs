@@ -81,7 +81,8 @@ fn business_date(session: &Session<'_>) -> Result<BusinessDate, CliError> {
     })
 }
 
-fn parameter_named(name: &str) -> Result<ParameterName, CliError> {
+/// The parameter of a name.
+pub fn parameter_named(name: &str) -> Result<ParameterName, CliError> {
     let plain = name.replace('-', "_");
     ParameterName::ALL.iter().find(|known| known.name() == plain).copied().ok_or_else(|| {
         CliError::usage(text!("no parameter is called `{name}`", "没有名为 `{name}` 的参数"))

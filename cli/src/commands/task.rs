@@ -4,10 +4,11 @@ use cets_contracts::rules::Payload;
 use cets_contracts::rules::governance::approve::Approve;
 use cets_contracts::rules::governance::reject::Reject;
 use cets_contracts::state::Task;
-use cets_contracts::types::TaskId;
+use cets_contracts::types::{AccountId, TaskId};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::client::Node;
 use crate::clock::time_text;
 use crate::error::CliError;
 use crate::orders::{OrderArgs, carry_out, payload_facts};
@@ -61,19 +62,8 @@ pub fn run(command: TaskCommand, session: &mut Session<'_>) -> Result<Report, Cl
         }
         TaskCommand::Show { task, account } => {
             let account = session.acting_account(account.as_deref())?;
-            let tasks = session.node()?.tasks(account)?;
-            let mut found = tasks.iter().filter(|(id, _)| id.to_string().starts_with(&task));
-            match (found.next(), found.next()) {
-                (Some((id, task)), None) => Ok(one(*id, task)),
-                (None, _) => Err(CliError::user(text!(
-                    "account {account} has no task {task}",
-                    "账户 {account} 没有待办 {task}"
-                ))),
-                _ => Err(CliError::user(text!(
-                    "several tasks begin with {task}",
-                    "有多个待办以 {task} 开头"
-                ))),
-            }
+            let (id, task) = task_named(&session.node()?, account, &task)?;
+            Ok(one(id, &task))
         }
         TaskCommand::Approve { task, order } => {
             carry_out(session, Payload::from(Approve { task }), &order)
@@ -81,6 +71,28 @@ pub fn run(command: TaskCommand, session: &mut Session<'_>) -> Result<Report, Cl
         TaskCommand::Reject { task, reason, order } => {
             carry_out(session, Payload::from(Reject { task, reason }), &order)
         }
+    }
+}
+
+/// The task of an account whose identifier begins so.
+pub fn task_named(
+    node: &Node,
+    account: AccountId,
+    first: &str,
+) -> Result<(TaskId, Task), CliError> {
+    let mut tasks = node.tasks(account)?;
+    tasks.retain(|(id, _)| id.to_string().starts_with(first));
+    let found = tasks.pop();
+    match (found, tasks.is_empty()) {
+        (Some(found), true) => Ok(found),
+        (None, _) => Err(CliError::user(text!(
+            "account {account} has no task {first}",
+            "账户 {account} 没有待办 {first}"
+        ))),
+        (Some(_), false) => Err(CliError::user(text!(
+            "several tasks begin with {first}",
+            "有多个待办以 {first} 开头"
+        ))),
     }
 }
 

@@ -10,6 +10,7 @@ mod help;
 mod keys;
 mod networks;
 mod offline;
+mod proofs;
 mod runner;
 mod small_ledger;
 

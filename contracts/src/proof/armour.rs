@@ -1,6 +1,8 @@
 //! The text envelope of proofs: RFC 7468 in its strict form, with the label `CETS PROOF`.
 //!
-//! Text before the first line of dashes is for people; nothing vouches for it and it is ignored.
+//! Text before the first line of dashes is for people. It follows from the bytes, and whoever reads
+//! a proof file compares it ([`super::ProofFile::from_text`]), so that no character of a file can
+//! change unnoticed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +35,12 @@ pub enum ArmourError {
     /// A line has another length than 64 characters, or is no base64.
     #[error("line {line}: every line but the last has {LINE_CHARACTERS} characters of base64")]
     Line {
+        /// Number of the line, from 1.
+        line: usize,
+    },
+    /// A line before the proof is not the one that follows from it.
+    #[error("line {line}, for people, is not what the proof below it says")]
+    Comment {
         /// Number of the line, from 1.
         line: usize,
     },

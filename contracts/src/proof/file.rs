@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Anchor, ArmourError, ProofError, ProvedRecord, ProvenanceProof, ReceiptProof, RecordProof,
-    StatementProof, UnitProof, ValidatorChain, ValidatorHistory, VerifiedProvenance,
-    VerifiedReceipt, VerifiedStatement, VerifiedUnits, armour,
+    Anchor, ArmourError, DossierProof, ProofError, ProvedRecord, ProvenanceProof, ReceiptProof,
+    RecordProof, StatementProof, UnitProof, ValidatorChain, ValidatorHistory, VerifiedDossier,
+    VerifiedProvenance, VerifiedReceipt, VerifiedStatement, VerifiedUnits, armour,
 };
 use crate::codec;
 use crate::genesis::Genesis;
@@ -24,6 +24,8 @@ pub enum Proof {
     Statement(StatementProof),
     /// See [`ProvenanceProof`].
     Provenance(ProvenanceProof),
+    /// See [`DossierProof`].
+    Dossier(DossierProof),
 }
 
 impl Proof {
@@ -35,6 +37,7 @@ impl Proof {
             Self::Units(_) => "units",
             Self::Statement(_) => "statement",
             Self::Provenance(_) => "provenance",
+            Self::Dossier(_) => "dossier",
         }
     }
 
@@ -46,6 +49,7 @@ impl Proof {
             Self::Units(proof) => &proof.anchor,
             Self::Statement(proof) => &proof.anchor,
             Self::Provenance(proof) => &proof.anchor,
+            Self::Dossier(proof) => &proof.anchor,
         }
     }
 
@@ -60,6 +64,7 @@ impl Proof {
             Self::Units(proof) => Claim::Units(proof.verify(validators)?),
             Self::Statement(proof) => Claim::Statement(Box::new(proof.verify(validators)?)),
             Self::Provenance(proof) => Claim::Provenance(proof.verify(validators)?),
+            Self::Dossier(proof) => Claim::Dossier(proof.verify(validators)?),
         })
     }
 }
@@ -77,6 +82,8 @@ pub enum Claim {
     Statement(Box<VerifiedStatement>),
     /// Of a [`ProvenanceProof`].
     Provenance(VerifiedProvenance),
+    /// Of a [`DossierProof`].
+    Dossier(VerifiedDossier),
 }
 
 /// What a proof file showed, and of which block.
@@ -115,23 +122,40 @@ impl ProofFile {
         codec::decode(bytes).map_err(|error| ArmourError::Content { reason: error.reason })
     }
 
-    /// The file as text: two lines for people, then the armoured bytes.
+    /// The file as text: three lines for people, then the armoured bytes.
+    ///
+    /// The digest is BLAKE3 of the bytes; it is there for people who compare two files, and shows
+    /// damage, not origin.
     pub fn to_text(&self) -> String {
         let anchor = self.proof.anchor();
         let (kind, chain, height) = (self.proof.kind(), anchor.header.chain_id, anchor.height());
+        let bytes = self.encode();
+        let digest = blake3::hash(&bytes);
         let comment = format!(
             "cets-proof v1: {kind}, chain {chain}, height {height}\n\
+             blake3 {digest}\n\
              Only verification against the genesis document shows what this file proves.\n"
         );
-        armour::write(&comment, &self.encode())
+        armour::write(&comment, &bytes)
     }
 
-    /// Reads a file of text.
+    /// Reads a file of text, in which the lines for people are those that follow from the bytes.
     ///
     /// # Errors
     /// [`ArmourError`].
     pub fn from_text(text: &str) -> Result<Self, ArmourError> {
-        Self::decode(&armour::read(text)?)
+        let file = Self::decode(&armour::read(text)?)?;
+        let expected = file.to_text();
+        // Bytes have one armour, so that only lines before it or white space after it may differ.
+        let mut lines = text.lines().zip(1..);
+        for expected in expected.lines() {
+            match lines.next() {
+                Some((found, _)) if found == expected => {}
+                Some((_, line)) => return Err(ArmourError::Comment { line }),
+                None => return Err(ArmourError::Frame),
+            }
+        }
+        Ok(file)
     }
 
     /// Verifies everything, from the genesis document to the claim.

@@ -14,6 +14,7 @@
 //! | [`UnitProof`] | a range of units belongs to an account |
 //! | [`StatementProof`] | all units of an account: the ranges add up to the account's totals |
 //! | [`ProvenanceProof`] | every hop of one unit since its issue, and that the last is the newest |
+//! | [`DossierProof`] | transactions and records together: what a certificate rests on |
 //!
 //! Which validators may sign a height follows from the genesis document and the
 //! [`ValidatorChain`]: every change of the set with the anchor whose header announced it. There is
@@ -34,6 +35,7 @@
 
 mod anchor;
 mod armour;
+mod dossier;
 mod error;
 mod file;
 mod provenance;
@@ -47,6 +49,7 @@ mod validators;
 
 pub use anchor::Anchor;
 pub use armour::{ArmourError, PROOF_TEXT_BYTES_MAX};
+pub use dossier::{DossierProof, VerifiedDossier};
 pub use error::{ProofError, ProvenanceProblem, ValidatorChangeProblem};
 pub use file::{Claim, Proof, ProofFile, VerifiedProof};
 pub use provenance::{

@@ -115,10 +115,7 @@ impl ProvenanceProof {
     ) -> Result<VerifiedHop, ProofError> {
         let index = hop.receipt.log.index;
         let problem = |problem| ProofError::Provenance { hop: number, index, problem };
-        if previous.is_some_and(|previous| index <= previous) {
-            return Err(problem(ProvenanceProblem::NotLater));
-        }
-        let receipt = hop.receipt.verify(header)?;
+        let (receipt, time) = hop.verify(number, header, previous)?;
         if !receipt.receipt.outcome.is_accepted() {
             return Err(problem(ProvenanceProblem::Refused));
         }
@@ -136,14 +133,35 @@ impl ProvenanceProof {
             }
             *place = Some(movement.to);
         }
-        let time = match &hop.block {
-            None if receipt.receipt.height == header.height => header.time,
+        Ok(VerifiedHop { receipt, time, movements })
+    }
+}
+
+impl ProvenanceHop {
+    /// Checks the transaction and the header of its block; gives the time of the block.
+    ///
+    /// `number` is its place in the proof, for errors; `previous` the log index of the one before.
+    pub(super) fn verify(
+        &self,
+        number: usize,
+        header: &Header,
+        previous: Option<LogIndex>,
+    ) -> Result<(VerifiedReceipt, BlockTime), ProofError> {
+        let index = self.receipt.log.index;
+        let problem = |problem| ProofError::Provenance { hop: number, index, problem };
+        if previous.is_some_and(|previous| index <= previous) {
+            return Err(problem(ProvenanceProblem::NotLater));
+        }
+        let receipt = self.receipt.verify(header)?;
+        let height = receipt.receipt.height;
+        let time = match &self.block {
+            None if height == header.height => header.time,
             None => return Err(problem(ProvenanceProblem::NoBlock)),
             Some(block) => block
-                .verify(header, receipt.receipt.height, index)?
+                .verify(header, height, index)?
                 .ok_or_else(|| problem(ProvenanceProblem::OtherBlock))?,
         };
-        Ok(VerifiedHop { receipt, time, movements })
+        Ok((receipt, time))
     }
 }
 

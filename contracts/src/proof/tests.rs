@@ -627,6 +627,11 @@ fn files() -> Vec<(Genesis, ProofFile)> {
     let (world, indexes) = traded();
     let anchor = world.anchor(&[1, 2, 3]);
     let receipt = ReceiptProof { receipt: world.receipt(indexes[1]), anchor: anchor.clone() };
+    let dossier = DossierProof {
+        transactions: vec![world.hop(indexes[0], Some(1)), world.hop(indexes[1], Some(4))],
+        records: vec![world.range_record(1), world.range_record(50)],
+        anchor: anchor.clone(),
+    };
     let records = RecordProof { records: vec![world.range_record(1)], anchor };
     let stated = statement_world();
     let (changed, chain) = changing();
@@ -638,6 +643,7 @@ fn files() -> Vec<(Genesis, ProofFile)> {
     vec![
         file(&world, Proof::Receipt(receipt)),
         file(&world, Proof::Records(records)),
+        file(&world, Proof::Dossier(dossier)),
         file(&world, Proof::Provenance(provenance(&world, indexes))),
         file(&stated, Proof::Statement(statement(&stated, &[1, 60]))),
         (changed.genesis, ProofFile { validators: chain, proof: Proof::Units(late) }),
@@ -678,6 +684,59 @@ fn any_flipped_bit_of_a_file_is_detected_or_makes_another_true_claim() {
             }
         }
     }
+}
+
+#[test]
+fn any_changed_character_of_the_text_of_a_file_is_detected() {
+    for (genesis, file) in files() {
+        let text = file.to_text();
+        for position in 0..text.len() {
+            let mut other = text.clone().into_bytes();
+            other[position] ^= 1 << (position % 7);
+            let Ok(other) = String::from_utf8(other) else { continue };
+            let accepted = ProofFile::from_text(&other).is_ok_and(|file| {
+                // White space after the proof is not part of it.
+                other.trim_end() != text.trim_end() && file.verify(&genesis).is_ok()
+            });
+            assert!(!accepted, "{}: character {position}", file.proof.kind());
+        }
+        let altered = text.replacen("height ", "height 9", 1);
+        assert_ne!(altered, text);
+        assert_eq!(ProofFile::from_text(&altered), Err(ArmourError::Comment { line: 1 }));
+    }
+}
+
+#[test]
+fn a_dossier_names_transactions_in_the_order_of_the_log_and_at_least_one_record() {
+    let (world, indexes) = traded();
+    let [issue, first, second] = indexes;
+    let block = |index: usize| (index != second).then_some(if index == issue { 1 } else { 4 });
+    let dossier = |transactions: &[usize], records: &[u64]| DossierProof {
+        transactions: transactions.iter().map(|index| world.hop(*index, block(*index))).collect(),
+        records: records.iter().map(|start| world.range_record(*start)).collect(),
+        anchor: world.anchor(&[1, 2, 3]),
+    };
+    let history = world.history();
+    let verified = dossier(&[issue, first, second], &[1]).verify(&history).unwrap();
+    let times: Vec<u64> = verified.transactions.iter().map(|(_, time)| time.as_millis()).collect();
+    assert_eq!((times, verified.records.len()), (vec![1_001, 1_002, 1_003], 1));
+    assert!(dossier(&[], &[1, 50]).verify(&history).is_ok());
+    let count = ProofError::Count { found: 0, max: RECORDS_PER_PROOF_MAX };
+    assert_eq!(dossier(&[issue], &[]).verify(&history).unwrap_err(), count);
+    for twice in [[issue, issue], [first, issue]] {
+        let (hop, index, problem) = (1, twice[1] as u64, ProvenanceProblem::NotLater);
+        let error = dossier(&twice, &[1]).verify(&history).unwrap_err();
+        assert_eq!(error, ProofError::Provenance { hop, index, problem });
+    }
+    let mut foreign = dossier(&[issue], &[1]);
+    foreign.transactions[0].receipt.events = Some(vec![1]);
+    assert!(matches!(foreign.verify(&history), Err(ProofError::OtherEvents { .. })));
+    let mut timeless = dossier(&[issue], &[1]);
+    timeless.transactions[0].block = None;
+    assert!(matches!(
+        timeless.verify(&history),
+        Err(ProofError::Provenance { problem: ProvenanceProblem::NoBlock, .. })
+    ));
 }
 
 #[test]

@@ -203,6 +203,15 @@ impl Note {
         &self.text
     }
 
+    /// The note without one of its signature lines.
+    pub(super) fn without(&self, position: usize) -> Self {
+        let mut signatures = self.signatures.clone();
+        if position < signatures.len() {
+            signatures.remove(position);
+        }
+        Self { text: self.text.clone(), signatures }
+    }
+
     /// The signature lines in order.
     pub fn signatures(&self) -> &[NoteSignature] {
         &self.signatures

@@ -166,6 +166,23 @@ impl Policy {
         }
     }
 
+    /// The note with no more signatures than the policy asks for, so that none of them can be
+    /// damaged or left out unnoticed.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn least(&self, note: &Note) -> Result<Note, PolicyError> {
+        self.verify(note)?;
+        let mut least = note.clone();
+        for position in (0..note.signatures().len()).rev() {
+            let shorter = least.without(position);
+            if self.verify(&shorter).is_ok() {
+                least = shorter;
+            }
+        }
+        Ok(least)
+    }
+
     fn verify_log(&self, note: &Note, checkpoint: &Checkpoint) -> Result<(), PolicyError> {
         if self.logs.is_empty() {
             return Ok(());

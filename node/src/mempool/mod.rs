@@ -24,4 +24,4 @@ pub use limits::MempoolLimits;
 pub use pool::{PoolSize, PooledTransaction};
 pub use queue::{Mempool, Origin};
 pub use submit::SubmitError;
-pub use waiters::{Wait, WaitEnd};
+pub use waiters::WaitEnd;

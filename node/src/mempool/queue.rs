@@ -12,7 +12,7 @@ use cets_contracts::types::{BlockTime, TxId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::pool::{Pool, PoolSize, PooledTransaction, envelope_digest};
-use super::waiters::{Wait, Waiters};
+use super::waiters::Waiters;
 use super::{MempoolLimits, SubmitError, WaitEnd};
 use crate::clock::Clock;
 use crate::read::{FinalTransaction, SharedState};
@@ -50,7 +50,7 @@ struct Inner {
     limits: MempoolLimits,
     pool: Mutex<Pool>,
     arrived: Condvar,
-    waiters: Arc<Waiters>,
+    waiters: Waiters,
     state: SharedState,
     clock: Arc<dyn Clock>,
     /// Transactions of clients, for gossip.
@@ -80,7 +80,7 @@ impl Mempool {
             limits,
             pool: Mutex::new(Pool::default()),
             arrived: Condvar::new(),
-            waiters: Arc::default(),
+            waiters: Waiters::default(),
             state,
             clock,
             fresh,
@@ -143,8 +143,13 @@ impl Mempool {
     }
 
     /// Waits for the end of a transaction; call it before submitting.
-    pub fn wait_for(&self, id: TxId) -> Wait {
+    pub fn wait_for(&self, id: TxId) -> oneshot::Receiver<WaitEnd> {
         self.inner.waiters.add(id)
+    }
+
+    /// Forgets waiting callers that went away.
+    pub fn stop_waiting(&self, id: &TxId) {
+        self.inner.waiters.sweep(id);
     }
 
     /// Blocks until a transaction waits, at most until a deadline.

@@ -1,7 +1,7 @@
 //! Callers that wait until their transaction is final.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use cets_contracts::types::TxId;
 use tokio::sync::oneshot;
@@ -18,28 +18,6 @@ pub enum WaitEnd {
     Dropped(SubmitError),
 }
 
-/// A caller that waits. However it goes away, it leaves nothing behind.
-#[derive(Debug)]
-pub struct Wait {
-    id: TxId,
-    end: oneshot::Receiver<WaitEnd>,
-    waiters: Arc<Waiters>,
-}
-
-impl Wait {
-    /// The end; none when the node stops.
-    pub async fn end(&mut self) -> Option<WaitEnd> {
-        (&mut self.end).await.ok()
-    }
-}
-
-impl Drop for Wait {
-    fn drop(&mut self) {
-        self.end.close();
-        self.waiters.sweep(&self.id);
-    }
-}
-
 /// Who waits for which transaction.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
@@ -51,14 +29,14 @@ impl Waiters {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(self: &Arc<Self>, id: TxId) -> Wait {
-        let (sender, end) = oneshot::channel();
+    pub(super) fn add(&self, id: TxId) -> oneshot::Receiver<WaitEnd> {
+        let (sender, receiver) = oneshot::channel();
         self.lock().entry(id).or_default().push(sender);
-        Wait { id, end, waiters: Arc::clone(self) }
+        receiver
     }
 
     /// Forgets callers that went away.
-    fn sweep(&self, id: &TxId) {
+    pub(super) fn sweep(&self, id: &TxId) {
         let mut waiting = self.lock();
         if let Some(senders) = waiting.get_mut(id) {
             senders.retain(|sender| !sender.is_closed());
@@ -75,23 +53,5 @@ impl Waiters {
 
     pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_caller_that_goes_away_leaves_nothing_behind() {
-        let waiters = Arc::new(Waiters::default());
-        let (first, second) = (TxId::new([1; 32]), TxId::new([2; 32]));
-        let (gone, stays) = (waiters.add(first), waiters.add(second));
-        drop(gone);
-        assert_eq!(waiters.lock().len(), 1);
-        assert!(waiters.take(&first).is_empty());
-        assert_eq!(waiters.take(&second).len(), 1);
-        drop(stays);
-        assert!(waiters.is_empty());
     }
 }

@@ -88,15 +88,24 @@ pub struct SerialHistory {
     pub hops: Vec<Hop>,
 }
 
-/// A record with its path to the newest state root.
+/// Where the units of a range are and how they came there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProvenRecord {
-    /// State key.
-    pub key: Vec<u8>,
-    /// Canonical bytes of the record.
-    pub value: Vec<u8>,
-    /// Path to the root.
-    pub proof: StateProof,
+pub struct RangeTrace {
+    /// The parts, in the order of their serials.
+    pub parts: Vec<HeldRange>,
+    /// Movements of units of the parts, oldest first.
+    pub hops: Vec<Hop>,
+    /// First unit after the parts, when there are too many of them.
+    pub next: Option<u64>,
+    /// Whether older movements were left out, because there are too many.
+    pub older_left_out: bool,
+}
+
+/// Records with their paths to one state root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenRecords {
+    /// The records, in the order asked for, each with its path to the root.
+    pub records: Vec<(RawRecord, StateProof)>,
     /// Header with the root.
     pub header: Header,
     /// Certificate of the header.
@@ -114,6 +123,14 @@ pub enum ProveError {
     NotCommitted {
         /// Name of the table.
         table: &'static str,
+    },
+    /// The node does not keep the state of the height.
+    #[error("this node keeps no state of height {asked}, only the newest, of height {newest}")]
+    NotKept {
+        /// Height asked for.
+        asked: Height,
+        /// Height of the newest state.
+        newest: Height,
     },
     /// No block is committed yet.
     #[error("no block is committed yet, so no header names the state root")]

@@ -2,10 +2,13 @@
 
 mod answers;
 mod committed;
+mod prove;
 mod reader;
 mod simulate;
+mod trace;
 
 pub use answers::*;
 pub use committed::{Committed, SharedState};
 pub use reader::Reader;
 pub use simulate::{Simulated, Simulation, SimulationError};
+pub use trace::TRACE_MOVEMENTS_MAX;

@@ -1,19 +1,18 @@
 //! Reads of the newest state and of history.
 
 use cets_contracts::Fault;
-use cets_contracts::block::{Certificate, EventRecord, Header, LogEntry, ValidatorSet};
+use cets_contracts::block::{Certificate, Header, LogEntry, ValidatorSet};
 use cets_contracts::codec;
 use cets_contracts::log::ConsistencyProof;
-use cets_contracts::rules::UnitMovement;
-use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, Table, keys};
+use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, keys};
 use cets_contracts::types::{AccountId, Height, Instrument, LogIndex, Serial, SerialRange, TxId};
 
 use super::{
-    At, BlockBytes, CertifiedHeader, FinalTransaction, HeldRange, Hop, LogReadError, LoggedOutcome,
-    OutcomePage, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProveError, ProvenEntry,
-    ProvenRecord, RawRecord, ReadError, SerialHistory, SharedState, TipSummary,
+    At, BlockBytes, CertifiedHeader, FinalTransaction, HeldRange, LogReadError, LoggedOutcome,
+    OutcomePage, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProvenEntry, RawRecord, ReadError,
+    SerialHistory, SharedState, TipSummary,
 };
-use crate::store::{BlockPosition, MovementId, Store, StoreError, decode_entry};
+use crate::store::{BlockPosition, Store, StoreError, decode_entry};
 
 /// Answers reads; cheap to clone. Methods block for microseconds to a few milliseconds.
 #[derive(Clone, Debug)]
@@ -136,66 +135,22 @@ impl Reader {
         for id in self.store.movements_of(&serial)?.into_iter().rev() {
             // A block may have been committed since; its movements are not of this height.
             if id.log_index < log_size {
-                hops.push(self.hop(id)?);
+                self.hops_of(id.log_index, &[id.position], &mut hops)?;
             }
         }
         let holding = HeldRange { range, place };
         Ok(At { height, answer: Some(SerialHistory { holding, hops }) })
     }
 
-    fn hop(&self, id: MovementId) -> Result<Hop, ReadError> {
-        let log_index = id.log_index;
-        let damaged = |reason: &str| StoreError::Damaged {
-            table: "outcomes",
-            key: log_index.to_string(),
-            reason: reason.to_owned(),
-        };
-        let position = self.block_position(log_index)?;
-        let outcome = self.store.outcome(log_index)?.ok_or_else(|| damaged("it is missing"))?;
-        let events: EventRecord =
-            codec::decode(&outcome.events).map_err(|error| damaged(&error.to_string()))?;
-        let movement: UnitMovement = usize::try_from(id.position)
-            .ok()
-            .and_then(|at| events.effects.units.into_iter().nth(at))
-            .ok_or_else(|| damaged("a movement is missing"))?;
-        let entry = self.store.entry(log_index)?.ok_or_else(|| damaged("its entry is missing"))?;
-        let LogEntry::Transaction { receipt, .. } = decode_entry(log_index, &entry)? else {
-            return Err(damaged("its entry is a header").into());
-        };
-        Ok(Hop {
-            log_index,
-            height: position.header.height,
-            block_time: position.header.time,
-            tx_id: receipt.tx_id,
-            movement,
-        })
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
     }
 
-    fn block_position(&self, index: LogIndex) -> Result<BlockPosition, StoreError> {
+    pub(super) fn block_position(&self, index: LogIndex) -> Result<BlockPosition, StoreError> {
         self.store.position_of(index)?.ok_or_else(|| StoreError::Damaged {
             table: "block_starts",
             key: index.to_string(),
             reason: "no block holds this entry".to_owned(),
-        })
-    }
-
-    /// A record with its path to the newest state root, the header and its certificate.
-    pub fn prove_record(&self, key: &[u8]) -> Result<ProvenRecord, ProveError> {
-        let committed = self.state.read();
-        let stored = committed.state.stored_raw(key).ok_or(ProveError::NoRecord)?;
-        let table = Table::of(key).ok_or(ProveError::NoRecord)?;
-        let slot = stored.slot.ok_or(ProveError::NotCommitted { table: table.name() })?;
-        let (header, certificate) = committed.newest.clone().ok_or(ProveError::NoBlock)?;
-        let proof = committed.state.tree().prove(slot).map_err(|error| {
-            let fault = Fault::Inconsistent { what: error.to_string() };
-            ProveError::Read(fault.into())
-        })?;
-        Ok(ProvenRecord {
-            key: key.to_vec(),
-            value: stored.value.clone(),
-            proof,
-            header,
-            certificate,
         })
     }
 

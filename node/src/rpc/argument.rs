@@ -1,6 +1,6 @@
 //! Arguments of requests, read with errors that name the field.
 
-use cets_contracts::types::{AccountId, Instrument, PublicKey, Role, TxId};
+use cets_contracts::types::{AccountId, Instrument, PublicKey, Role, SerialRange, TxId};
 
 use super::RpcError;
 
@@ -29,6 +29,11 @@ pub fn optional_instrument(
     text: &str,
 ) -> Result<Option<Instrument>, RpcError> {
     if text.is_empty() { Ok(None) } else { instrument(field, text).map(Some) }
+}
+
+/// A range of units.
+pub fn range(field: &'static str, text: &str) -> Result<SerialRange, RpcError> {
+    text.parse().map_err(|error| invalid(field, error))
 }
 
 /// A role by its three letters; none when the text is empty.

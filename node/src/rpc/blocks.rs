@@ -3,8 +3,9 @@
 use cets_api::blocks_server::Blocks;
 use cets_api::{
     BlockResponse, ConsistencyProofRequest, ConsistencyProofResponse, GetBlockRequest,
-    GetGenesisRequest, GetGenesisResponse, GetValidatorsRequest, GetValidatorsResponse,
-    LogProofRequest, LogProofResponse, StreamBlocksRequest,
+    GetGenesisRequest, GetGenesisResponse, GetValidatorChangesRequest, GetValidatorChangesResponse,
+    GetValidatorsRequest, GetValidatorsResponse, LogProofRequest, LogProofResponse,
+    StreamBlocksRequest,
 };
 use cets_contracts::block::{Block, LogEntry};
 use cets_contracts::codec;
@@ -18,6 +19,7 @@ use super::RpcError;
 use super::access::{Caller, Sight, Subject};
 use super::config::STREAM_BLOCKS_BUFFERED_MAX;
 use super::desk::{Desk, read_failed};
+use super::prove::validator_changes;
 use super::streams::{Follower, Found, Then, follow};
 use super::transactions::view_of;
 use super::visible::View;
@@ -92,6 +94,13 @@ impl Blocks for BlocksService {
                 Ok(GetValidatorsResponse { height: found.height.next().get(), validators })
             })
             .await
+    }
+
+    async fn get_validator_changes(
+        &self,
+        request: Request<GetValidatorChangesRequest>,
+    ) -> Result<Response<GetValidatorChangesResponse>, Status> {
+        self.0.answer(request, |desk, _, _| validator_changes(desk)).await
     }
 }
 

@@ -5,8 +5,8 @@ use cets_api::{
     Compliance, GetAccountRequest, Holding, Hop, ListAccountsRequest, ListHoldingsRequest,
     ListHoldingsResponse, ListObligationsRequest, ListParametersRequest, ListProjectsRequest,
     ListPublicAccountsResponse, ListRecordsResponse, ListSettlementsRequest, ListSuppliesRequest,
-    ListTasksRequest, LookupSerialRequest, LookupSerialResponse, ProveRecordRequest,
-    ProveRecordResponse, PublicAccount, RecordResponse,
+    ListTasksRequest, LookupSerialRequest, LookupSerialResponse, ProveRecordsRequest,
+    ProveRecordsResponse, PublicAccount, RecordResponse, TraceRangeRequest, TraceRangeResponse,
 };
 use cets_contracts::codec;
 use cets_contracts::state::{
@@ -19,8 +19,10 @@ use tonic::{Request, Response, Status};
 use super::access::{Caller, Sight, Subject};
 use super::desk::{Desk, read_failed};
 use super::listing::{RecordPage, page_of};
+use super::prove::prove_records;
+use super::trace::{hop, trace_range};
 use super::{RpcError, argument};
-use crate::read::{HeldRange, ProveError, RawRecord};
+use crate::read::{HeldRange, RawRecord};
 
 /// Answers of the service `Ledger`.
 #[derive(Clone, Debug)]
@@ -139,11 +141,18 @@ impl Ledger for LedgerService {
             .await
     }
 
-    async fn prove_record(
+    async fn trace_range(
         &self,
-        request: Request<ProveRecordRequest>,
-    ) -> Result<Response<ProveRecordResponse>, Status> {
-        self.0.answer(request, prove_record).await
+        request: Request<TraceRangeRequest>,
+    ) -> Result<Response<TraceRangeResponse>, Status> {
+        self.0.answer(request, trace_range).await
+    }
+
+    async fn prove_records(
+        &self,
+        request: Request<ProveRecordsRequest>,
+    ) -> Result<Response<ProveRecordsResponse>, Status> {
+        self.0.answer(request, prove_records).await
     }
 }
 
@@ -267,7 +276,7 @@ fn list_holdings(
     })
 }
 
-fn holding(held: &HeldRange) -> Holding {
+pub(super) fn holding(held: &HeldRange) -> Holding {
     Holding { range: held.range.to_string(), place: codec::encode(&held.place) }
 }
 
@@ -285,17 +294,12 @@ fn lookup_serial(
     let sees = |holder| desk.sees(caller, Subject::Units, holder);
     let seen = sees(history.holding.place.holder);
     let mut any = seen;
-    let hops = history.hops.iter().map(|hop| {
-        let from = hop.movement.from.map(|place| place.holder);
-        let visible = sees(hop.movement.to.holder) || from.is_some_and(sees);
+    let hops = history.hops.iter().map(|found| {
+        let from = found.movement.from.map(|place| place.holder);
+        let visible = sees(found.movement.to.holder) || from.is_some_and(sees);
         any |= visible;
-        Hop {
-            log_index: hop.log_index,
-            height: hop.height.get(),
-            block_time_millis: hop.block_time.as_millis(),
-            tx_id: hop.tx_id.as_bytes().to_vec(),
-            movement: if visible { codec::encode(&hop.movement) } else { Vec::new() },
-        }
+        let hop = hop(found);
+        if visible { hop } else { Hop { movement: Vec::new(), ..hop } }
     });
     let hops: Vec<Hop> = hops.collect();
     if !any {
@@ -368,34 +372,8 @@ fn list_disclosed(
     Ok(page.into())
 }
 
-fn prove_record(
-    desk: &Desk,
-    caller: &Caller,
-    query: ProveRecordRequest,
-) -> Result<ProveRecordResponse, RpcError> {
-    let proven = desk.reader().prove_record(&query.key).map_err(|error| match error {
-        ProveError::NoRecord => RpcError::NotFound { what: "record of this key".to_owned() },
-        ProveError::NotCommitted { .. } => {
-            RpcError::Argument { field: "key", reason: error.to_string() }
-        }
-        ProveError::NoBlock => RpcError::NotFound { what: "block yet".to_owned() },
-        ProveError::Read(error) => read_failed(error),
-    })?;
-    let record = RawRecord { key: proven.key, value: proven.value };
-    if let Some((subject, holder)) = subject_of(&record)? {
-        desk.require(caller, subject, holder)?;
-    }
-    Ok(ProveRecordResponse {
-        key: record.key,
-        value: record.value,
-        proof: codec::encode(&proven.proof),
-        header: codec::encode(&proven.header),
-        certificate: codec::encode(&proven.certificate),
-    })
-}
-
 /// Whose record it is and what it tells of the holder; none when it is disclosed.
-fn subject_of(record: &RawRecord) -> Result<Option<(Subject, AccountId)>, RpcError> {
+pub(super) fn subject_of(record: &RawRecord) -> Result<Option<(Subject, AccountId)>, RpcError> {
     let parts = KeyParts::of(&record.key).ok_or_else(|| corrupt(&record.key))?;
     Ok(match parts {
         KeyParts::Ledger

@@ -18,9 +18,11 @@ mod desk;
 mod ledger;
 mod listing;
 mod operations;
+mod prove;
 mod report;
 mod server;
 mod streams;
+mod trace;
 mod transactions;
 mod visible;
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use cets_contracts::codec;
 use cets_contracts::rules::UnitMovement;
 use cets_contracts::state::keys;
-use cets_contracts::types::{Instrument, LogIndex, Serial};
+use cets_contracts::types::{Instrument, LogIndex, Serial, SerialRange};
 use rocksdb::DBRawIterator;
 use serde::{Deserialize, Serialize};
 
@@ -152,13 +152,8 @@ impl Store {
         while let Some(id) = next {
             movements.push(id);
             let damaged = |reason| StoreError::damaged(Column::Outcomes, id.log_index, reason);
-            let outcome =
-                self.outcome(id.log_index)?.ok_or_else(|| damaged("a movement is missing"))?;
-            let links = usize::try_from(id.position)
-                .ok()
-                .and_then(|position| outcome.links.get(position))
-                .ok_or_else(|| damaged("a movement has no links"))?;
-            next = links
+            next = self
+                .links_of(id)?
                 .iter()
                 .find(|link| (link.start..link.end).contains(&serial.number))
                 .map(|link| link.previous);
@@ -167,6 +162,63 @@ impl Store {
             }
         }
         Ok(movements)
+    }
+}
+
+impl Store {
+    /// Movements of the units of a range, oldest first; the newest `limit` of them, and whether
+    /// older ones were left out.
+    pub fn movements_in(
+        &self,
+        range: &SerialRange,
+        limit: usize,
+    ) -> Result<(Vec<MovementId>, bool), StoreError> {
+        let instrument = range.instrument();
+        // Spans of serial numbers that a movement must still be followed back for. Links lead to
+        // older movements only, so that each movement is read once, the newest first.
+        let mut waiting: BTreeMap<MovementId, Vec<(u64, u64)>> = BTreeMap::new();
+        let mut intervals = HopMap::new(self);
+        let mut at = range.start();
+        while at < range.end() {
+            let Some(found) = intervals.interval_at(&instrument, at)? else { break };
+            let end = found.end.min(range.end());
+            waiting.entry(found.last).or_default().push((at, end));
+            at = end;
+        }
+        let mut movements = Vec::new();
+        while let Some((id, spans)) = waiting.pop_last() {
+            if movements.len() >= limit {
+                movements.reverse();
+                return Ok((movements, true));
+            }
+            movements.push(id);
+            for link in self.links_of(id)? {
+                for (start, end) in &spans {
+                    let (start, end) = (link.start.max(*start), link.end.min(*end));
+                    if start >= end {
+                        continue;
+                    }
+                    if link.previous >= id {
+                        let reason = "a link leads forward";
+                        return Err(StoreError::damaged(Column::Outcomes, id.log_index, reason));
+                    }
+                    waiting.entry(link.previous).or_default().push((start, end));
+                }
+            }
+        }
+        movements.reverse();
+        Ok((movements, false))
+    }
+
+    /// The links of one movement.
+    fn links_of(&self, id: MovementId) -> Result<MovementLinks, StoreError> {
+        let damaged = |reason| StoreError::damaged(Column::Outcomes, id.log_index, reason);
+        let outcome =
+            self.outcome(id.log_index)?.ok_or_else(|| damaged("a movement is missing"))?;
+        usize::try_from(id.position)
+            .ok()
+            .and_then(|position| outcome.links.into_iter().nth(position))
+            .ok_or_else(|| damaged("a movement has no links"))
     }
 }
 

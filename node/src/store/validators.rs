@@ -22,6 +22,23 @@ impl Store {
             .map_err(|error| StoreError::damaged(Column::ValidatorSets, hex::encode(key), error))
     }
 
+    /// Validator sets after the first one, each with the first height that it decides, in order.
+    pub fn validator_changes(&self) -> Result<Vec<(Height, ValidatorSet)>, StoreError> {
+        let mut changes = Vec::new();
+        let mut cursor = self.cursor(Column::ValidatorSets);
+        cursor.seek(Height::GENESIS.next().next().get().to_be_bytes());
+        while let Some((key, value)) = cursor.item() {
+            let damaged =
+                |error: String| StoreError::damaged(Column::ValidatorSets, hex::encode(key), error);
+            let height = key.try_into().map_err(|_| damaged("the key is no height".to_owned()))?;
+            let set = codec::decode(value).map_err(|error| damaged(error.to_string()))?;
+            changes.push((Height::new(u64::from_be_bytes(height)), set));
+            cursor.next();
+        }
+        self.check_cursor(&cursor)?;
+        Ok(changes)
+    }
+
     /// Keeps the validators of the first block.
     pub(super) fn put_first_validators(
         &self,

@@ -166,7 +166,8 @@ async fn proofs_lead_from_entries_and_records_to_a_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path(), 0);
     let account = keys::account(holder(1));
-    let no_block = desk.reader().prove_record(account.as_bytes());
+    let keys = [account.into_bytes()];
+    let no_block = desk.reader().prove_records(&keys, None);
     assert!(matches!(no_block, Err(ProveError::NoBlock)));
     issued(&desk, &[]).await;
     for salt in 0..5 {
@@ -176,8 +177,9 @@ async fn proofs_lead_from_entries_and_records_to_a_certificate() {
     let validators = desk.ledger.validators(desk.next()).unwrap();
     let chain_id = desk.genesis.chain_id();
 
-    let proven = desk.reader().prove_record(account.as_bytes()).unwrap();
-    proven.proof.verify(&proven.key, &proven.value, &proven.header.state_root).unwrap();
+    let proven = desk.reader().prove_records(&keys, None).unwrap();
+    let (record, path) = &proven.records[0];
+    path.verify(&record.key, &record.value, &proven.header.state_root).unwrap();
     proven.certificate.verify(chain_id, proven.header.id(), &validators).unwrap();
 
     let tip = desk.reader().tip().unwrap();

@@ -2,11 +2,11 @@
 
 use cets_api::{
     ConsistencyProofRequest, GetAccountRequest, GetBlockRequest, GetGenesisRequest,
-    GetStatusRequest, GetTransactionRequest, GetValidatorsRequest, ListAccountsRequest,
-    ListHoldingsRequest, ListParametersRequest, ListProjectsRequest, ListSettlementsRequest,
-    ListSuppliesRequest, ListTasksRequest, ListTransactionsRequest, LogProofRequest,
-    LookupSerialRequest, ProveRecordRequest, SimulateRequest, StreamBlocksRequest,
-    StreamEventsRequest, SubmitAndWaitRequest, SubmitRequest,
+    GetStatusRequest, GetTransactionRequest, GetValidatorChangesRequest, GetValidatorsRequest,
+    ListAccountsRequest, ListHoldingsRequest, ListParametersRequest, ListProjectsRequest,
+    ListSettlementsRequest, ListSuppliesRequest, ListTasksRequest, ListTransactionsRequest,
+    LogProofRequest, LookupSerialRequest, ProveRecordsRequest, SimulateRequest,
+    StreamBlocksRequest, StreamEventsRequest, SubmitAndWaitRequest, SubmitRequest,
 };
 use cets_contracts::block::{
     Block, Certificate, EventRecord, Header, LogEntry, Receipt, ValidatorSet,
@@ -14,6 +14,7 @@ use cets_contracts::block::{
 use cets_contracts::codec;
 use cets_contracts::genesis::Genesis;
 use cets_contracts::log::{ConsistencyProof, LogProof, leaf_hash, verify_inclusion};
+use cets_contracts::proof::ValidatorChain;
 use cets_contracts::rules::allowances::transfer::Transfer;
 use cets_contracts::state::{Account, KeyParts, StatusKind, Supply, Table, Task, UnitPlace, keys};
 use cets_contracts::tree::StateProof;
@@ -272,21 +273,34 @@ async fn a_record_is_proven_from_the_validators_of_genesis_alone() {
     let market = Market::open().await;
     let client = market.client(market.mill).await;
     let key = keys::account(market.mill.account);
-    let request = ProveRecordRequest { key: key.as_bytes().to_vec() };
-    let proven = client.ledger().prove_record(client.ask(request)).await.unwrap().into_inner();
+    let prove = |key: Vec<u8>, height| {
+        let request = client.ask(ProveRecordsRequest { keys: vec![key], height });
+        let mut ledger = client.ledger();
+        async move { ledger.prove_records(request).await }
+    };
+    let proven = prove(key.as_bytes().to_vec(), 0).await.unwrap().into_inner();
     let header: Header = codec::decode(&proven.header).unwrap();
     let certificate: Certificate = codec::decode(&proven.certificate).unwrap();
-    let proof: StateProof = codec::decode(&proven.proof).unwrap();
+    let record = &proven.records[0];
+    let proof: StateProof = codec::decode(&record.proof).unwrap();
     let validators = ValidatorSet::new(vec![validator()]).unwrap();
     certificate.verify(market.network.chain(), header.id(), &validators).unwrap();
-    proof.verify(&proven.key, &proven.value, &header.state_root).unwrap();
+    proof.verify(&record.key, &record.value, &header.state_root).unwrap();
+    let same = prove(key.as_bytes().to_vec(), header.height.get()).await.unwrap().into_inner();
+    assert_eq!(same, proven);
+    let old = prove(key.as_bytes().to_vec(), 1).await.unwrap_err();
+    assert_eq!(report(&old).number, 101);
+    assert!(old.message().contains("keeps no state of height 1"), "{old}");
     let derived = keys::units_of_holder(market.mill.account);
-    let request = ProveRecordRequest { key: derived.into_bytes() };
-    let refused = client.ledger().prove_record(client.ask(request)).await.unwrap_err();
+    let refused = prove(derived.into_bytes(), 0).await.unwrap_err();
     assert_eq!(report(&refused).number, 102);
-    let key = keys::table_prefix(Table::Settlements).into_bytes();
-    let refused = client.ledger().prove_record(client.ask(ProveRecordRequest { key })).await;
-    assert_eq!(report(&refused.unwrap_err()).number, 102);
+    let refused = prove(keys::table_prefix(Table::Settlements).into_bytes(), 0).await.unwrap_err();
+    assert_eq!(report(&refused).number, 102);
+    let none = client.ask(ProveRecordsRequest::default());
+    assert_eq!(report(&client.ledger().prove_records(none).await.unwrap_err()).number, 101);
+    let changes = client.ask(GetValidatorChangesRequest {});
+    let changes = client.blocks().get_validator_changes(changes).await.unwrap().into_inner();
+    assert_eq!(codec::decode::<ValidatorChain>(&changes.changes), Ok(ValidatorChain::default()));
     let validators = client.blocks().get_validators(client.ask(GetValidatorsRequest {})).await;
     let validators = validators.unwrap().into_inner();
     let set: ValidatorSet = codec::decode(&validators.validators).unwrap();

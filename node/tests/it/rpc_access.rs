@@ -3,8 +3,8 @@
 use cets_api::{
     GetAccountRequest, GetBlockRequest, GetTransactionRequest, ListAccountsRequest,
     ListHoldingsRequest, ListObligationsRequest, ListTasksRequest, ListTransactionsRequest,
-    LogProofRequest, LookupSerialRequest, ProveRecordRequest, SimulateRequest, StreamBlocksRequest,
-    StreamEventsRequest,
+    LogProofRequest, LookupSerialRequest, ProveRecordsRequest, SimulateRequest,
+    StreamBlocksRequest, StreamEventsRequest,
 };
 use cets_contracts::block::EventRecord;
 use cets_contracts::codec;
@@ -66,8 +66,8 @@ async fn history(client: &Client, of: Party) -> Answer {
 }
 
 async fn proof(client: &Client, key: Key) -> Answer {
-    let request = ProveRecordRequest { key: key.into_bytes() };
-    answer_of(client.ledger().prove_record(client.ask(request)).await)
+    let request = ProveRecordsRequest { keys: vec![key.into_bytes()], height: 0 };
+    answer_of(client.ledger().prove_records(client.ask(request)).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,8 +68,73 @@ async fn every_hop_of_every_unit_is_found_across_splits_merges_and_restarts() {
         assert_eq!(history.holding.place.holder, expected.last().unwrap().1);
         assert_eq!(history.hops[0].movement.from, None, "a life begins with the issue");
     }
+    for (first, last) in [(1, 100), (12, 12), (15, 24), (9, 61), (70, 140), (100, 100)] {
+        require_trace(&desk, &lives, range(first, last));
+    }
+    let beyond = desk.reader().trace(range(101, 140)).unwrap().answer;
+    assert!(beyond.parts.is_empty() && beyond.hops.is_empty());
     let never = Serial { instrument: instrument(), number: 101 };
     assert_eq!(desk.reader().serial(never).unwrap().answer, None);
+}
+
+/// Holds a trace against the naive list: who has each unit, and which transactions moved any.
+fn require_trace(desk: &Desk, lives: &Lives, range: SerialRange) {
+    let trace = desk.reader().trace(range).unwrap().answer;
+    assert!(trace.next.is_none() && !trace.older_left_out);
+    let mut at = range.start();
+    for part in &trace.parts {
+        assert_eq!(part.range.start(), at, "{range}");
+        at = part.range.end();
+        for unit in part.range.start()..part.range.end() {
+            let (_, to) = lives.0[&unit].last().unwrap();
+            assert_eq!(part.place.holder, holder(*to), "unit {unit}");
+        }
+    }
+    assert_eq!(at, range.end().min(101), "{range}");
+    let mut expected: Vec<(u64, u64)> = (range.start()..range.end())
+        .flat_map(|unit| lives.0.get(&unit).cloned().unwrap_or_default())
+        .collect();
+    expected.sort_unstable();
+    expected.dedup();
+    let mut found: Vec<_> = trace.hops.iter().map(|hop| (hop.log_index, &hop.movement)).collect();
+    assert!(found.is_sorted_by_key(|(index, _)| *index));
+    found.retain(|(_, movement)| movement.range.overlaps(&range));
+    assert_eq!(found.len(), trace.hops.len(), "a hop of other units");
+    let mut found: Vec<(u64, _)> =
+        found.iter().map(|(index, movement)| (*index, movement.to.holder)).collect();
+    found.dedup();
+    let expected: Vec<_> = expected.iter().map(|(index, to)| (*index, holder(*to))).collect();
+    assert_eq!(found, expected, "{range}");
+}
+
+#[tokio::test]
+async fn where_a_range_went_is_known_in_milliseconds_after_a_thousand_transfers() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    desk.submit(vec![issue(&desk.genesis, desk.now(), 0, &[(1, 4_000_000)])]).await;
+    desk.decide(&[]);
+    for block in 0..10 {
+        let now = desk.now();
+        let orders = (0..100).map(|salt| {
+            let to = 2 + (block * 100 + salt) % 5;
+            transfer(&desk.genesis, now, block * 1_000 + salt, 1, to, 475)
+        });
+        desk.submit(orders.collect()).await;
+        desk.decide(&[]);
+    }
+    let range = SerialRange::inclusive(instrument(), 1, 475_000).unwrap();
+    let started = std::time::Instant::now();
+    let trace = desk.reader().trace(range).unwrap().answer;
+    let took = started.elapsed();
+    println!(
+        "475,000 units: {} parts, {} movements in {took:?}",
+        trace.parts.len(),
+        trace.hops.len()
+    );
+    assert_eq!((trace.parts.len(), trace.hops.len()), (1_000, 1_001));
+    let whole = SerialRange::inclusive(instrument(), 1, 4_000_000).unwrap();
+    let cut = desk.reader().trace(whole).unwrap().answer;
+    assert_eq!((cut.parts.len(), cut.next), (1_000, Some(475_001)));
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use cets_contracts::proof::{Proof, ProofFile, ProvenanceProof, UnitProof};
-use cets_contracts::proof::{ReceiptProof, RecordProof, StatementProof};
+use cets_contracts::proof::{
+    DossierProof, Proof, ProofFile, ProvenanceProof, ReceiptProof, RecordProof, StatementProof,
+    UnitProof,
+};
 use cets_contracts::state::keys;
 use cets_contracts::types::Serial;
 
@@ -105,6 +107,11 @@ pub fn samples() -> BTreeMap<&'static str, String> {
         last: record(150),
         anchor: anchor(),
     };
+    let dossier = DossierProof {
+        transactions: vec![ledger.hop(FIRST_TRANSFER)],
+        records: vec![account(1), record(150)],
+        anchor: anchor(),
+    };
     BTreeMap::from([
         ("genesis.json", serde_json::to_string_pretty(&ledger.genesis).unwrap() + "\n"),
         ("units.cets-proof", file(Proof::Units(units))),
@@ -113,6 +120,7 @@ pub fn samples() -> BTreeMap<&'static str, String> {
         ("refused.cets-proof", file(Proof::Receipt(refused))),
         ("records.cets-proof", file(Proof::Records(records))),
         ("provenance.cets-proof", file(Proof::Provenance(provenance))),
+        ("dossier.cets-proof", file(Proof::Dossier(dossier))),
         ("policy", ledger.policy(2).to_string()),
         ("receipt.tlog-proof", ledger.tlog_proof(FIRST_TRANSFER, 2, 3).to_string()),
     ])

@@ -123,6 +123,7 @@ fn the_python_verifier_accepts_every_sample() {
         ("refused.cets-proof", "refused with code 1009"),
         ("records.cets-proof", "2 records"),
         ("provenance.cets-proof", "hop 3"),
+        ("dossier.cets-proof", "2 records"),
     ] {
         let output = verifier.proof(&sample(name));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -148,7 +149,7 @@ fn the_python_verifier_refuses_proofs_with_any_byte_changed() {
     let Some(verifier) = Verifier::new() else { return };
     let genesis = sample("genesis.json");
     let mut arguments: Vec<std::ffi::OsString> = vec!["tamper".into(), genesis.into()];
-    for name in ["units", "statement", "receipt", "refused", "records", "provenance"] {
+    for name in ["units", "statement", "receipt", "refused", "records", "provenance", "dossier"] {
         arguments.push(sample(&format!("{name}.cets-proof")).into());
     }
     let arguments: Vec<&std::ffi::OsStr> = arguments.iter().map(AsRef::as_ref).collect();

@@ -244,7 +244,7 @@ fn commands(report: Report, network: &Network, findings: &Findings) -> Report {
     let mut report = report
         .line(text!("The network runs on. Talk to it:", "网络继续运行。可用命令："))
         .line(Text::same(format!("  {cets} status")))
-        .line(Text::same(format!("  {cets} serial {code}")))
+        .line(Text::same(format!("  {cets} trace {code}")))
         .line(Text::same(format!("  {cets} audit verify --all-nodes")));
     if let Some(Holder { instrument, other, .. }) = &findings.holder {
         report = report

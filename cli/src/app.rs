@@ -134,6 +134,9 @@ pub enum Command {
     Audit(commands::audit::AuditCommand),
     /// Writes the history of a node into a file that can be audited offline
     Export(commands::audit::ExportArgs),
+    /// Log: the history as a standard transparency log; show, export, verify
+    #[command(subcommand)]
+    Log(commands::log::LogCommand),
     /// How the nodes of the context are
     Status(commands::status::StatusArgs),
     /// Explains codes, rules, parameters and exit codes
@@ -253,6 +256,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliEr
         Command::Block(args) => commands::block::run(&args, session),
         Command::Audit(command) => commands::audit::run(command, session),
         Command::Export(args) => commands::audit::run_export(&args, session),
+        Command::Log(command) => commands::log::run(command, session),
         Command::Status(args) => commands::status::run(&args, session),
         Command::Explain(args) => commands::explain::run(&args, session),
         Command::Demo(args) => commands::demo::run(args, session),

@@ -70,7 +70,8 @@ pub fn replace_json(path: &Path, value: &impl Serialize) -> Result<(), CliError>
         .map_err(|error| crate::keys::key_error(&path.display().to_string(), error))
 }
 
-fn json_pretty(value: &impl Serialize) -> Result<String, CliError> {
+/// A JSON document for people, with a line end.
+pub fn json_pretty(value: &impl Serialize) -> Result<String, CliError> {
     let mut json = serde_json::to_string_pretty(value).map_err(|error| {
         CliError::bug(text!("a document is no JSON: {error}", "文档无法写成 JSON：{error}"))
     })?;

@@ -12,6 +12,7 @@ pub mod error;
 pub mod files;
 pub mod help;
 pub mod keys;
+pub mod log;
 pub mod network;
 pub mod orders;
 pub mod output;

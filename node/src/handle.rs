@@ -8,6 +8,7 @@ use cets_contracts::tx::Transaction;
 use cets_contracts::types::{BlockTime, ChainId, TxId};
 use tokio::sync::watch;
 
+use crate::checkpoints::Checkpoints;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::mempool::{Mempool, Origin, PoolSize, SubmitError, WaitEnd};
@@ -52,6 +53,8 @@ pub struct NodeParts {
     pub genesis: Genesis,
     /// Reads.
     pub reader: Reader,
+    /// Cosigned checkpoints.
+    pub checkpoints: Checkpoints,
     /// Transactions that wait.
     pub mempool: Mempool,
     /// The newest block, renewed by each commit.
@@ -111,6 +114,11 @@ impl NodeHandle {
     /// Reads of state and history. They block for microseconds to milliseconds.
     pub fn reader(&self) -> &Reader {
         &self.parts.reader
+    }
+
+    /// Cosigned checkpoints of the log.
+    pub fn checkpoints(&self) -> &Checkpoints {
+        &self.parts.checkpoints
     }
 
     /// The newest block; changes with every commit. Followers read on from their own position

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod audit;
+pub mod checkpoints;
 pub mod clock;
 pub mod config;
 pub mod gossip;

@@ -32,7 +32,15 @@ const FIGURES: &[(&str, &str)] = &[
     ("cets_gossip_bytes_received_total", "Bytes of received pushes"),
     ("cets_gossip_pushes_failed_total", "Pushes that were not answered"),
     ("cets_gossip_pushes_dropped_total", "Pushes dropped because a peer is too slow"),
-    ("cets_gossip_garbage_total", "Worthless transactions received from peers"),
+    ("cets_gossip_garbage_total", "Worthless transactions and cosignatures received from peers"),
+    ("cets_checkpoint_entries", "Entries that the newest checkpoint with a quorum covers"),
+    (
+        "cets_checkpoint_lag_entries",
+        "Entries of the log beyond the newest checkpoint with a quorum",
+    ),
+    ("cets_checkpoint_own_entries", "Entries of the newest checkpoint that this node cosigned"),
+    ("cets_checkpoint_conflicts_total", "Cosignatures of validators that contradict this log"),
+    ("cets_cosignatures_dropped_total", "Cosignatures passed over because a peer sent too many"),
 ];
 
 /// Collects figures from now on. A process has one collector; a second node in it gets none.
@@ -52,19 +60,23 @@ pub fn install() -> Option<PrometheusHandle> {
 }
 
 /// Shows a status in the figures.
-#[allow(clippy::cast_precision_loss, reason = "figures are for people and charts")]
 pub(crate) fn show(status: &NodeStatus, gossip_peers: usize, round: u32) {
-    let gauge = |name: &'static str, value: u64| metrics::gauge!(name).set(value as f64);
     let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-    gauge("cets_height", status.tip.height.get());
-    gauge("cets_block_time_seconds", status.tip.time.as_millis() / 1_000);
-    gauge("cets_log_entries", status.tip.log_size);
-    gauge("cets_mempool_transactions", count(status.mempool.transactions));
-    gauge("cets_mempool_bytes", count(status.mempool.bytes));
-    gauge("cets_consensus_peers", count(status.peers));
-    gauge("cets_gossip_peers", count(gossip_peers));
-    gauge("cets_consensus_round", round.into());
-    gauge("cets_healthy", u64::from(status.problem.is_none()));
+    set("cets_height", status.tip.height.get());
+    set("cets_block_time_seconds", status.tip.time.as_millis() / 1_000);
+    set("cets_log_entries", status.tip.log_size);
+    set("cets_mempool_transactions", count(status.mempool.transactions));
+    set("cets_mempool_bytes", count(status.mempool.bytes));
+    set("cets_consensus_peers", count(status.peers));
+    set("cets_gossip_peers", count(gossip_peers));
+    set("cets_consensus_round", round.into());
+    set("cets_healthy", u64::from(status.problem.is_none()));
+}
+
+/// Shows a number as a figure.
+#[allow(clippy::cast_precision_loss, reason = "figures are for people and charts")]
+pub(crate) fn set(name: &'static str, value: u64) {
+    metrics::gauge!(name).set(value as f64);
 }
 
 /// Adds a time to a figure.

@@ -10,13 +10,14 @@ use cets_consensus::{
 use cets_contracts::genesis::Genesis;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::checkpoints::{Checkpoints, Cosigner};
 use crate::clock::Clock;
 use crate::config::{ConfigError, NodeConfig, NodeKeys};
-use crate::gossip::{Gossip, GossipError, GossipView};
+use crate::gossip::{Cosignatures, Gossip, GossipError, GossipView};
 use crate::handle::{NodeHandle, NodeParts};
 use crate::health::{EngineView, Health};
 use crate::ledger::NodeLedger;
@@ -32,6 +33,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const BLOCK_AGE_SYNCED_MAX: u64 = 15_000;
 /// Time without a block after which the node says that something is wrong.
 const BLOCK_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Own cosignatures that wait for gossip; there is one a second.
+const COSIGNATURES_WAITING_MAX: usize = 16;
 
 /// Why a node does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +108,13 @@ fn spawn_gossip(tasks: &mut JoinSet<TaskEnd>, gossip: Gossip, stop: Cancellation
     });
 }
 
+fn spawn_cosigner(tasks: &mut JoinSet<TaskEnd>, cosigner: Cosigner, stop: CancellationToken) {
+    tasks.spawn(async move {
+        let ended = cosigner.run(stop).await;
+        ("cosigning", ended.err().map(|error| error.to_string()))
+    });
+}
+
 fn spawn_watch(tasks: &mut JoinSet<TaskEnd>, watcher: Watcher, stop: CancellationToken) {
     tasks.spawn(async move {
         watcher.run(stop).await;
@@ -140,14 +151,23 @@ impl Node {
         )?;
         let gossip_config = config.gossip_config()?;
         let chain = genesis.chain_id();
-        let gossip = Gossip::new(chain, keys.gossip, &gossip_config, mempool.clone(), fresh)?;
+        let checkpoints = Checkpoints::open(store.clone(), state.clone(), &genesis)?;
+        let (outgoing, cosignatures) = mpsc::channel(COSIGNATURES_WAITING_MAX);
+        let cosignatures =
+            Cosignatures { checkpoints: checkpoints.clone(), outgoing: cosignatures };
+        let (key, pool) = (keys.gossip, mempool.clone());
+        let gossip = Gossip::new(chain, key, &gossip_config, pool, fresh, cosignatures)?;
         let gossip_view = gossip.view();
         spawn_gossip(&mut tasks, gossip, stop.clone());
+        let (key, commits) = (keys.cosigner, ledger.commits());
+        let cosigner = Cosigner { checkpoints: checkpoints.clone(), key, commits, outgoing };
+        spawn_cosigner(&mut tasks, cosigner, stop.clone());
         let health = Health::default();
         let handle = NodeHandle::new(NodeParts {
             node_name: config.name.clone(),
             genesis,
             reader: Reader::new(store, state),
+            checkpoints,
             mempool,
             commits: ledger.commits(),
             clock,

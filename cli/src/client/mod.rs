@@ -7,6 +7,7 @@ mod blocks;
 mod connect;
 mod failure;
 mod ledger;
+mod log;
 pub mod proofs;
 mod transactions;
 
@@ -14,4 +15,5 @@ pub use blocks::*;
 pub use connect::*;
 pub use failure::*;
 pub use ledger::*;
+pub use log::*;
 pub use transactions::*;

@@ -14,6 +14,7 @@ pub mod freeze;
 pub mod holdings;
 pub mod issue;
 pub mod key;
+pub mod log;
 pub mod market;
 pub mod network;
 pub mod parameter;

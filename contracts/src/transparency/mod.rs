@@ -9,6 +9,8 @@
 //! | [`Policy`] | `tlog-policy` | whose signatures suffice |
 //! | [`TlogProof`] | `tlog-proof@v1` | an entry is in the log |
 //! | [`encode_bundle`] | `tlog-tiles` | entries as files; hash tiles are [`Tile`] |
+//! | [`LogPath`] | `tlog-tiles` | the names of the files |
+//! | [`walk_log`] | `tlog-tiles` | every file against the root of a checkpoint |
 //!
 //! # Decisions
 //!
@@ -41,9 +43,11 @@ mod bundle;
 mod checkpoint;
 mod cosignature;
 mod note;
+mod path;
 mod policy;
 mod policy_text;
 mod tlog_proof;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +57,8 @@ pub use checkpoint::{Checkpoint, CheckpointError, cosigner_name, origin};
 pub use cosignature::{Cosignature, cosignature_message, log_key, witness_key};
 pub use note::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSignature};
 pub use note::{SignatureKind, VerifierKey};
+pub use path::{LogPath, LogPathError};
 pub use policy::{Cosigned, Policy, PolicyError, PolicyMember, quorum_count};
 pub use policy_text::{POLICY_BYTES_MAX, PolicyTextError};
 pub use tlog_proof::{TlogProof, TlogProofError, VerifiedEntry};
+pub use walk::{LogFiles, WalkError, Walked, root_of_files, walk_log};

@@ -58,8 +58,11 @@ pub(super) fn split_push(mut push: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Reads and writes pushes and their one-byte answers.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PushCodec;
+#[derive(Clone, Debug)]
+pub(super) struct PushCodec {
+    /// Most bytes of one push.
+    pub(super) bytes_max: usize,
+}
 
 #[async_trait]
 impl request_response::Codec for PushCodec {
@@ -74,7 +77,7 @@ impl request_response::Codec for PushCodec {
         let mut length = [0u8; 4];
         io.read_exact(&mut length).await?;
         let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        if length > PUSH_BYTES_MAX {
+        if length > self.bytes_max {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the push is too large"));
         }
         let mut bytes = vec![0u8; length];

@@ -14,6 +14,11 @@ const BACKLOG_BYTES_MAX: usize = 32 * 1024 * 1024;
 const GARBAGE_MAX: u32 = 100;
 /// Time after which worthless transactions are forgiven.
 const GARBAGE_WINDOW: Duration = Duration::from_secs(10);
+/// Cosignatures that a peer may send in a row of [`VOTES_WINDOW`]; further ones are passed over.
+/// A validator sends one a second, and once more what it knows to whoever connects.
+const VOTES_MAX: usize = 1_024;
+/// Time after which a peer may send as many cosignatures again.
+const VOTES_WINDOW: Duration = Duration::from_secs(10);
 /// How long a peer that sent too much garbage is not listened to.
 const BAN: Duration = Duration::from_secs(60);
 /// First and longest wait before a peer is called again.
@@ -30,6 +35,8 @@ pub(super) struct Peer {
     backlog_bytes: usize,
     garbage: u32,
     garbage_since: Option<Instant>,
+    votes: usize,
+    votes_since: Option<Instant>,
     banned_until: Option<Instant>,
     redial_at: Option<Instant>,
     redial_wait: Duration,
@@ -49,6 +56,8 @@ impl Peers {
             backlog_bytes: 0,
             garbage: 0,
             garbage_since: None,
+            votes: 0,
+            votes_since: None,
             banned_until: None,
             redial_at: None,
             redial_wait: REDIAL_FIRST,
@@ -60,7 +69,13 @@ impl Peers {
         self.0.get_mut(id)
     }
 
-    /// Peers with a connection.
+    /// The peers with a connection.
+    pub(super) fn connected_ids(&self) -> Vec<PeerId> {
+        let connected = self.0.iter().filter(|(_, peer)| peer.connections > 0);
+        connected.map(|(id, _)| *id).collect()
+    }
+
+    /// Number of peers with a connection.
     pub(super) fn connected(&self) -> usize {
         self.0.values().filter(|peer| peer.connections > 0).count()
     }
@@ -151,6 +166,19 @@ impl Peer {
         cut_off
     }
 
+    /// Counts cosignatures that a peer sends; whether they are listened to.
+    pub(super) fn may_send_votes(&mut self, count: usize, now: Instant) -> bool {
+        let over = self
+            .votes_since
+            .is_none_or(|since| now.saturating_duration_since(since) > VOTES_WINDOW);
+        if over {
+            self.votes = 0;
+            self.votes_since = Some(now);
+        }
+        self.votes = self.votes.saturating_add(count);
+        self.votes <= VOTES_MAX
+    }
+
     pub(super) fn is_banned(&self, now: Instant) -> bool {
         self.banned_until.is_some_and(|until| until > now)
     }
@@ -193,6 +221,17 @@ mod tests {
         assert!(peer.sent_garbage(GARBAGE_MAX, start + GARBAGE_WINDOW * 2));
         assert!(peer.is_banned(start + GARBAGE_WINDOW * 2));
         assert!(!peer.is_banned(start + GARBAGE_WINDOW * 2 + BAN));
+    }
+
+    #[test]
+    fn cosignatures_beyond_the_limit_are_passed_over_until_the_window_is_over() {
+        let (id, mut peers) = one_peer();
+        let start = Instant::now();
+        let peer = peers.get_mut(&id).unwrap();
+        assert!(peer.may_send_votes(VOTES_MAX, start));
+        assert!(!peer.may_send_votes(1, start + VOTES_WINDOW));
+        assert!(peer.may_send_votes(1, start + VOTES_WINDOW * 2));
+        assert!(!peer.is_banned(start), "it is no offence");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, noise, ping, tcp, yamux};
 
-use super::codec::PushCodec;
+use super::codec::{PUSH_BYTES_MAX, PushCodec};
+use crate::checkpoints::VOTES_BYTES_MAX;
 
 /// Longest wait for the answer to a push.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,6 +49,7 @@ pub(super) struct GossipBehaviour {
     allowed: AllowList<AllowedPeers>,
     ping: ping::Behaviour,
     pub(super) push: request_response::Behaviour<PushCodec>,
+    pub(super) cosignatures: request_response::Behaviour<PushCodec>,
 }
 
 pub(super) fn build(
@@ -56,8 +58,10 @@ pub(super) fn build(
     config: &GossipConfig,
 ) -> Result<Swarm<GossipBehaviour>, GossipError> {
     let transport_error = |reason: String| GossipError::Transport(reason);
-    let protocol = StreamProtocol::try_from_owned(format!("/cets/{chain_id}/tx/1"))
-        .map_err(|error| transport_error(error.to_string()))?;
+    let protocol = |kind: &str| {
+        StreamProtocol::try_from_owned(format!("/cets/{chain_id}/{kind}/1"))
+            .map_err(|error| transport_error(error.to_string()))
+    };
     let mut allowed = AllowList::<AllowedPeers>::default();
     for (peer, _) in &config.peers {
         allowed.allow_peer(*peer);
@@ -65,12 +69,19 @@ pub(super) fn build(
     let settings = request_response::Config::default()
         .with_request_timeout(PUSH_TIMEOUT)
         .with_max_concurrent_streams(STREAMS_MAX);
-    let push = request_response::Behaviour::with_codec(
-        PushCodec,
-        [(protocol, ProtocolSupport::Full)],
-        settings,
-    );
-    let behaviour = GossipBehaviour { allowed, ping: ping::Behaviour::default(), push };
+    let pushes = |protocol, bytes_max| {
+        request_response::Behaviour::with_codec(
+            PushCodec { bytes_max },
+            [(protocol, ProtocolSupport::Full)],
+            settings.clone(),
+        )
+    };
+    let behaviour = GossipBehaviour {
+        allowed,
+        ping: ping::Behaviour::default(),
+        push: pushes(protocol("tx")?, PUSH_BYTES_MAX),
+        cosignatures: pushes(protocol("cosignature")?, VOTES_BYTES_MAX),
+    };
     let mut swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)

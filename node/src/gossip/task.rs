@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::codec::{PushBuilder, split_push};
+use super::cosignatures::Cosignatures;
 use super::peers::Peers;
 use super::swarm::{GossipBehaviour, GossipBehaviourEvent, GossipConfig, GossipError, build};
 use crate::mempool::{Mempool, Origin, PooledTransaction, SubmitError};
@@ -38,22 +39,31 @@ pub struct GossipView {
     pub peers: usize,
 }
 
+/// What was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    Transactions,
+    Cosignatures,
+}
+
 /// A push that was verified, to be answered.
-struct Verified {
-    peer: PeerId,
-    channel: ResponseChannel<()>,
-    garbage: u32,
+pub(super) struct Verified {
+    pub(super) pushed: Pushed,
+    pub(super) peer: PeerId,
+    pub(super) channel: ResponseChannel<()>,
+    pub(super) garbage: u32,
 }
 
 /// Gossip, ready to run.
 pub struct Gossip {
-    swarm: Swarm<GossipBehaviour>,
+    pub(super) swarm: Swarm<GossipBehaviour>,
+    pub(super) cosignatures: Cosignatures,
     mempool: Mempool,
     fresh: mpsc::UnboundedReceiver<PooledTransaction>,
     flush: Duration,
-    peers: Peers,
+    pub(super) peers: Peers,
     collected: PushBuilder,
-    verified: mpsc::Sender<Verified>,
+    pub(super) verified: mpsc::Sender<Verified>,
     verified_receiver: mpsc::Receiver<Verified>,
     view: watch::Sender<GossipView>,
 }
@@ -65,17 +75,19 @@ impl std::fmt::Debug for Gossip {
 }
 
 impl Gossip {
-    /// Prepares gossip of a mempool's client transactions.
+    /// Prepares gossip of a mempool's client transactions and of cosignatures.
     pub fn new(
         chain_id: ChainId,
         key: Keypair,
         config: &GossipConfig,
         mempool: Mempool,
         fresh: mpsc::UnboundedReceiver<PooledTransaction>,
+        cosignatures: Cosignatures,
     ) -> Result<Self, GossipError> {
         let (verified, verified_receiver) = mpsc::channel(64);
         Ok(Self {
             swarm: build(chain_id, key, config)?,
+            cosignatures,
             mempool,
             fresh,
             flush: config.flush,
@@ -117,6 +129,7 @@ impl Gossip {
                     flush_at = None;
                     self.flush();
                 }
+                Some(vote) = self.cosignatures.outgoing.recv() => self.send_cosignature(&vote),
                 Some(verified) = self.verified_receiver.recv() => self.answer(verified),
                 event = self.swarm.select_next_some() => self.on_event(event),
                 _ = tick.tick() => self.dial_missing(),
@@ -177,6 +190,9 @@ impl Gossip {
                 self.show_peers();
             }
             SwarmEvent::Behaviour(GossipBehaviourEvent::Push(event)) => self.on_push(event),
+            SwarmEvent::Behaviour(GossipBehaviourEvent::Cosignatures(event)) => {
+                self.on_cosignatures(event);
+            }
             _ => {}
         }
     }
@@ -197,6 +213,7 @@ impl Gossip {
                 welcome.push(transaction.bytes());
             }
             welcome.take().into_iter().for_each(|push| peer.enqueue(push));
+            self.welcome_with_cosignatures(&id);
         }
         self.show_peers();
     }
@@ -246,25 +263,31 @@ impl Gossip {
             let garbage = verdicts.iter().filter(|verdict| is_garbage(verdict)).count();
             let garbage = u32::try_from(garbage).unwrap_or(u32::MAX);
             // The network may have stopped meanwhile.
-            drop(verified.send(Verified { peer, channel, garbage }).await);
+            let pushed = Pushed::Transactions;
+            drop(verified.send(Verified { pushed, peer, channel, garbage }).await);
         });
     }
 
-    fn answer(&mut self, Verified { peer, channel, garbage }: Verified) {
+    fn answer(&mut self, Verified { pushed, peer, channel, garbage }: Verified) {
         if garbage > 0 {
             self.punish(peer, garbage);
         }
-        if self.swarm.behaviour_mut().push.send_response(channel, ()).is_err() {
+        let behaviour = self.swarm.behaviour_mut();
+        let answerer = match pushed {
+            Pushed::Transactions => &mut behaviour.push,
+            Pushed::Cosignatures => &mut behaviour.cosignatures,
+        };
+        if answerer.send_response(channel, ()).is_err() {
             tracing::debug!(%peer, "gossip peer did not wait for the answer");
         }
     }
 
-    fn punish(&mut self, id: PeerId, garbage: u32) {
+    pub(super) fn punish(&mut self, id: PeerId, garbage: u32) {
         metrics::counter!("cets_gossip_garbage_total").increment(garbage.into());
         let cut_off =
             self.peers.get_mut(&id).is_some_and(|peer| peer.sent_garbage(garbage, Instant::now()));
         if cut_off {
-            tracing::warn!(peer = %id, "gossip peer sends worthless transactions and is cut off");
+            tracing::warn!(peer = %id, "gossip peer sends worthless messages and is cut off");
             self.disconnect(id);
         }
     }

@@ -3,7 +3,7 @@
 use cets_contracts::Fault;
 use cets_contracts::block::{Certificate, Header, LogEntry, ValidatorSet};
 use cets_contracts::codec;
-use cets_contracts::log::ConsistencyProof;
+use cets_contracts::log::{ConsistencyProof, Tile};
 use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, keys};
 use cets_contracts::types::{AccountId, Height, Instrument, LogIndex, Serial, SerialRange, TxId};
 
@@ -218,6 +218,11 @@ impl Reader {
         Ok((committed.state.tip.height.next(), committed.state.validators()?))
     }
 
+    /// Every validator set with the first height that it decides, in order.
+    pub fn validator_sets(&self) -> Result<Vec<(Height, ValidatorSet)>, ReadError> {
+        Ok(self.store.validator_sets()?)
+    }
+
     /// Outcomes of transactions from a log index on, at most `limit`; of one account when named.
     pub fn outcomes(
         &self,
@@ -337,6 +342,23 @@ impl Reader {
         }
         let certificate = self.store.certificate(position.header.height)?;
         Ok(certificate.map(|certificate| (position.header, certificate)))
+    }
+
+    /// The hashes of a tile, one after the other; none when the log is too short for it.
+    pub fn log_tile(&self, tile: &Tile) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.store.log_tile(tile)?)
+    }
+
+    /// The entries of a tile of level 0; fewer when the log is too short for it.
+    pub fn log_entries(&self, tile: &Tile) -> Result<Vec<Vec<u8>>, ReadError> {
+        let Some((_, begin)) = tile.nodes().next() else { return Ok(Vec::new()) };
+        let mut entries = Vec::with_capacity(tile.width.into());
+        let end = begin.saturating_add(tile.width.into());
+        self.store.for_each_entry(begin, end, |_, entry| {
+            entries.push(entry.to_vec());
+            Ok(())
+        })?;
+        Ok(entries)
     }
 
     /// Proof that the log of `new` entries begins with that of `old`.

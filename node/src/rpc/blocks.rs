@@ -2,14 +2,16 @@
 
 use cets_api::blocks_server::Blocks;
 use cets_api::{
-    BlockResponse, ConsistencyProofRequest, ConsistencyProofResponse, GetBlockRequest,
-    GetGenesisRequest, GetGenesisResponse, GetValidatorChangesRequest, GetValidatorChangesResponse,
-    GetValidatorsRequest, GetValidatorsResponse, LogProofRequest, LogProofResponse,
-    StreamBlocksRequest,
+    BlockResponse, CheckpointResponse, ConsistencyProofRequest, ConsistencyProofResponse,
+    GetBlockRequest, GetCheckpointRequest, GetGenesisRequest, GetGenesisResponse,
+    GetLogFileRequest, GetValidatorChangesRequest, GetValidatorChangesResponse,
+    GetValidatorsRequest, GetValidatorsResponse, LogFileResponse, LogProofRequest,
+    LogProofResponse, StreamBlocksRequest,
 };
 use cets_contracts::block::{Block, LogEntry};
 use cets_contracts::codec;
 use cets_contracts::log::leaf_hash;
+use cets_contracts::proof::{Anchor, ValidatorChain, ValidatorChange};
 use cets_contracts::state::{Table, keys};
 use cets_contracts::types::Height;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,6 +21,7 @@ use super::RpcError;
 use super::access::{Caller, Sight, Subject};
 use super::config::STREAM_BLOCKS_BUFFERED_MAX;
 use super::desk::{Desk, read_failed};
+use super::log_files::{LogFile, log_file};
 use super::prove::validator_changes;
 use super::streams::{Follower, Found, Then, follow};
 use super::transactions::view_of;
@@ -70,6 +73,36 @@ impl Blocks for BlocksService {
                 let path = proof.map_err(|error| log_failed("new_size", error))?.path;
                 let path = path.iter().map(|hash| hash.to_vec()).collect();
                 Ok(ConsistencyProofResponse { path })
+            })
+            .await
+    }
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<GetCheckpointRequest>,
+    ) -> Result<Response<CheckpointResponse>, Status> {
+        self.0
+            .answer(request, |desk, _, _| {
+                let served = desk.node().checkpoints().served();
+                let what = || "checkpoint with a quorum of cosignatures yet".to_owned();
+                let served = served.ok_or_else(|| RpcError::NotFound { what: what() })?;
+                Ok(CheckpointResponse {
+                    checkpoint: served.note.clone(),
+                    policy: served.policy.clone(),
+                    height: served.height.get(),
+                })
+            })
+            .await
+    }
+
+    async fn get_log_file(
+        &self,
+        request: Request<GetLogFileRequest>,
+    ) -> Result<Response<LogFileResponse>, Status> {
+        self.0
+            .answer(request, |desk, caller, query| {
+                let LogFile { content, .. } = log_file(desk, caller, &query.path)?;
+                Ok(LogFileResponse { content })
             })
             .await
     }

@@ -17,6 +17,7 @@ mod connections;
 mod desk;
 mod ledger;
 mod listing;
+mod log_files;
 mod operations;
 mod prove;
 mod report;
@@ -25,6 +26,9 @@ mod streams;
 mod trace;
 mod transactions;
 mod visible;
+
+pub(crate) use desk::Desk;
+pub(crate) use log_files::{LogFile, log_file};
 
 pub use config::{RpcConfig, RpcLimits, TlsConfig};
 pub use error::{ERROR_TRAILER, NODE_CODES, RpcError};

@@ -28,6 +28,7 @@ use super::operations::OperationsService;
 use super::report::ReportLayer;
 use super::transactions::TransactionsService;
 use crate::NodeHandle;
+use crate::web::log_router;
 
 /// Interval at which the health service is told how the node is.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
@@ -96,7 +97,7 @@ impl RpcServer {
         self.address
     }
 
-    /// Serves until `stop`, together with what else the port serves over HTTP.
+    /// Serves until `stop`: gRPC, the files of the log, and what else the port serves over HTTP.
     pub async fn serve(
         self,
         node: NodeHandle,
@@ -107,6 +108,7 @@ impl RpcServer {
         let desk = Desk::new(node.clone(), config.limits.clone(), stop.clone());
         let (reporter, health) = tonic_health::server::health_reporter();
         let watch = tokio::spawn(watch_health(node, reporter, stop.clone()));
+        let web = web.merge(log_router(desk.clone()));
         let routes = services(Routes::from(web).add_service(health), &desk)?;
         let router = server(&config)?.layer(ReportLayer).add_routes(routes);
         let gate = Gate::new(&config.limits);

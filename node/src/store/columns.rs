@@ -51,4 +51,6 @@ columns! {
     Guard "guard",
     /// Evidence of conflicting signatures: height, digest -> evidence.
     Evidence "evidence",
+    /// The newest checkpoint with a quorum, and the newest that this node cosigned.
+    Checkpoints "checkpoints",
 }

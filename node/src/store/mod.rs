@@ -8,10 +8,14 @@
 //! 2. A decided block is one batch: entries, outcomes, log nodes, certificate, records, indexes
 //!    and the tip, synced. Before it the tip is the parent and consensus decides again from its
 //!    log; after it there is nothing to do.
+//! 3. What the cosigner key signs is written to [`Column::Checkpoints`], synced, before the
+//!    signature leaves. A crash after it signs the same bytes again. Cosignatures of others are
+//!    not synced: what a crash loses is gathered again.
 //!
 //! History is kept once: a block is its header and its log entries, and is put together from them.
 
 mod batch;
+mod checkpoints;
 mod columns;
 mod database;
 mod error;
@@ -26,6 +30,7 @@ mod validators;
 mod votes;
 
 pub use batch::BlockBatch;
+pub use checkpoints::{CosignedMark, StoredCheckpoint};
 pub use columns::Column;
 pub use database::Store;
 pub use error::StoreError;

@@ -53,6 +53,44 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Consecutive nodes of a level, one after the other, read in one pass; none when the log is
+    /// too short for all of them.
+    pub(super) fn log_row(
+        &self,
+        level: u8,
+        first: u64,
+        count: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let wanted = count.saturating_mul(HASH_BYTES);
+        let mut row = Vec::with_capacity(wanted);
+        let mut next = first;
+        let mut cursor = self.cursor(Column::LogNodes);
+        cursor.seek_for_prev(run_key(level, first));
+        while let Some((key, hashes)) = cursor.item() {
+            let Some(run_first) = key.strip_prefix(&[level]) else { break };
+            let damaged = || {
+                let key = hex::encode(key);
+                StoreError::damaged(Column::LogNodes, key, "the run does not follow the one before")
+            };
+            let run_first = run_first.try_into().map(u64::from_be_bytes).map_err(|_| damaged())?;
+            let skipped = next.checked_sub(run_first).ok_or_else(damaged)?;
+            let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).saturating_mul(HASH_BYTES);
+            let hashes = hashes.get(skipped..).unwrap_or_default();
+            let missing = wanted.saturating_sub(row.len());
+            row.extend_from_slice(hashes.get(..missing).unwrap_or(hashes));
+            if row.len() >= wanted {
+                return Ok(Some(row));
+            }
+            let read = u64::try_from(row.len() / HASH_BYTES).unwrap_or(u64::MAX);
+            next = first.saturating_add(read);
+            cursor.next();
+        }
+        self.check_cursor(&cursor)?;
+        Ok(None)
+    }
+}
+
 /// Reads nodes for proofs and keeps the first error of the disk, which the trait cannot carry.
 pub(super) struct LogNodes<'a> {
     store: &'a Store,

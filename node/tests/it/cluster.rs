@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cets_contracts::block::ValidatorSet;
+use cets_contracts::transparency::{Policy, origin};
 use cets_contracts::types::{BlockTime, Height};
+use cets_node::checkpoints::ServedCheckpoint;
 use cets_node::clock::SetClock;
 use cets_node::config::{NodeConfig, NodeKeys, peer_id};
 use cets_node::{Node, NodeError, NodeHandle, metrics};
@@ -66,7 +69,7 @@ impl Network {
     }
 
     fn config(&self, number: u8, folder: &Path) -> NodeConfig {
-        for (kind, name) in [(1, "consensus"), (5, "network"), (6, "gossip")] {
+        for (kind, name) in [(1, "consensus"), (4, "cosigner"), (5, "network"), (6, "gossip")] {
             let pem = key(kind, number).to_pkcs8_pem(LineEnding::LF).unwrap();
             let file = folder.join(name);
             std::fs::write(&file, pem.as_bytes()).unwrap();
@@ -86,7 +89,8 @@ impl Network {
         let [consensus, gossip] = self.ports[usize::from(number)];
         let text = format!(
             "name = \"node-{number}\"\ngenesis = \"genesis.json\"\ndata = \"data\"\n\
-             [keys]\nconsensus = \"consensus\"\nnetwork = \"network\"\ngossip = \"gossip\"\n\
+             [keys]\nconsensus = \"consensus\"\ncosigner = \"cosigner\"\n\
+             network = \"network\"\ngossip = \"gossip\"\n\
              [consensus]\nlisten = \"/ip4/127.0.0.1/tcp/{consensus}\"\npeers = [{}]\n\
              [gossip]\nlisten = \"/ip4/127.0.0.1/tcp/{gossip}\"\npeers = [{}]\n\
              [api]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n\
@@ -261,6 +265,54 @@ async fn nothing_acknowledged_is_lost_when_all_nodes_stop_at_once() {
         node.reaches(height).await;
     }
     agree(&nodes.iter().collect::<Vec<_>>(), height);
+    for node in nodes {
+        node.stops().await;
+    }
+}
+
+/// Entries of the newest checkpoint that a node serves, once they are so many.
+async fn serves(node: &Running, entries: u64) -> std::sync::Arc<ServedCheckpoint> {
+    let mut served = node.handle.checkpoints().watch();
+    let enough = served.wait_for(|served| {
+        served.as_ref().is_some_and(|served| served.size >= entries && served.cosigned >= 3)
+    });
+    let found = tokio::time::timeout(PATIENCE, enough).await.expect("a quorum cosigns").unwrap();
+    found.clone().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn validators_cosign_and_every_node_serves_the_checkpoint_of_a_quorum() {
+    let network = Network::new();
+    let mut nodes = network.run_all().await;
+    let now = nodes[0].now();
+    nodes[0].finals(vec![issue(&genesis(), now, 0, &[(1, 10_000)])]).await;
+    let genesis = genesis();
+    let validators = ValidatorSet::new(genesis.validators.clone()).unwrap();
+    let log = origin(&genesis.network, genesis.chain_id());
+    let policy = Policy::of_validators(&log, &validators).unwrap();
+    for node in &nodes {
+        let served = serves(node, 2).await;
+        let cosigned = policy.verify(&served.note.parse().unwrap()).unwrap();
+        assert_eq!(cosigned.checkpoint.size, served.size);
+        assert!(cosigned.witnesses.len() >= 3);
+        assert_eq!(served.policy, policy.to_string());
+        let header = node.handle.reader().header(served.height).unwrap().unwrap().header;
+        assert_eq!(header.log_size + 1, served.size);
+    }
+
+    // Without one validator the others are a quorum still; without two nothing new is served.
+    nodes.pop().unwrap().stops().await;
+    let size = serves(&nodes[0], 0).await.size;
+    for node in &nodes {
+        let later = serves(node, size + 5).await;
+        assert!(later.cosigned == 3 || later.size > size);
+    }
+    let before = serves(&nodes[2], 0).await;
+    nodes.pop().unwrap().stops().await;
+    let again = network.run(2).await;
+    let served = again.handle.checkpoints().served().unwrap();
+    assert!(served.size >= before.size, "a restart serves the last quorum at once");
+    nodes.push(again);
     for node in nodes {
         node.stops().await;
     }

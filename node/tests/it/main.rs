@@ -8,11 +8,13 @@
 )]
 
 mod audit;
+mod checkpoints;
 mod cluster;
 mod config;
 mod crash;
 mod errors;
 mod ledger;
+mod log_files;
 mod mempool;
 mod rpc;
 mod rpc_access;

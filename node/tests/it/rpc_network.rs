@@ -15,6 +15,7 @@ use cets_consensus::Ledger as _;
 use cets_contracts::block::{Certificate, CommitSignature, VoteStep, vote_sign_bytes};
 use cets_contracts::genesis::Genesis;
 use cets_contracts::types::{AccountId, BlockTime, ChainId, PublicKey, Signature};
+use cets_node::checkpoints::{Checkpoints, Cosigner};
 use cets_node::clock::SetClock;
 use cets_node::ledger::{LedgerSettings, NodeLedger};
 use cets_node::mempool::{Mempool, MempoolLimits, PooledTransaction};
@@ -93,16 +94,22 @@ impl Network {
         .unwrap();
         let health = Health::default();
         health.set(EngineView { is_validator: true, is_synced: true, ..EngineView::default() });
+        let checkpoints = Checkpoints::open(store.clone(), state.clone(), &genesis).unwrap();
         let handle = NodeHandle::new(NodeParts {
             node_name: "registry-1".to_owned(),
             genesis,
             reader: Reader::new(store, state),
+            checkpoints: checkpoints.clone(),
             mempool,
             commits: ledger.commits(),
             clock: shared_clock,
             health,
         });
         let (stop, paused) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
+        let (outgoing, _) = mpsc::channel(1);
+        let (key, commits) = (Some(secret(VALIDATOR + 1)), ledger.commits());
+        let cosigner = Cosigner { checkpoints, key, commits, outgoing };
+        tokio::spawn(cosigner.run(stop.clone()));
         let (decider_stop, decider_paused) = (stop.clone(), Arc::clone(&paused));
         std::thread::spawn(move || {
             while !decider_stop.is_cancelled() {

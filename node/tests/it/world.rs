@@ -16,6 +16,7 @@ use cets_contracts::types::{
     AccountId, BlockId, BlockTime, Digest, Height, Instrument, PublicKey, Representative, Right,
     Role, Selection, Signature, StateRoot, Thresholds, Tonnes, ValidatorAddress, Vintage,
 };
+use cets_node::checkpoints::Checkpoints;
 use cets_node::clock::SetClock;
 use cets_node::ledger::{LedgerSettings, NodeLedger};
 use cets_node::mempool::{Mempool, MempoolLimits};
@@ -215,10 +216,12 @@ impl Desk {
             shared.clone(),
         )
         .unwrap();
+        let checkpoints = Checkpoints::open(store.clone(), state.clone(), &genesis).unwrap();
         let handle = NodeHandle::new(NodeParts {
             node_name: format!("desk-{number}"),
             genesis: genesis.clone(),
             reader: Reader::new(store.clone(), state),
+            checkpoints,
             mempool,
             commits: ledger.commits(),
             clock: shared,

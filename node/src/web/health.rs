@@ -1,4 +1,4 @@
-//! Metrics and health over HTTP.
+//! Metrics and health.
 
 use axum::Router;
 use axum::extract::State;

@@ -129,6 +129,12 @@ fn check_config(file: &Path) -> eyre::Result<()> {
     println!("consensus {} as {}", config.consensus.listen, peer_id(&keys.network));
     println!("gossip    {} as {}", config.gossip.listen, keys.gossip.public().to_peer_id());
     println!("api       {}", config.api.listen);
+    let cosigning = keys.cosigner.as_ref().map(|key| {
+        let public = cets_contracts::types::PublicKey::new(key.verifying_key().to_bytes());
+        let named = genesis.validators.iter().find(|member| member.cosigner_key == public);
+        named.map_or("once the validator set names its key", |member| member.name.as_str())
+    });
+    println!("cosigner  {}", cosigning.unwrap_or("no: it has no cosigner key and only gathers"));
     let voting = keys.consensus.as_ref().and_then(|key| {
         let public = cets_contracts::types::PublicKey::new(key.verifying_key().to_bytes());
         genesis.validators.iter().find(|member| member.consensus_key == public)

@@ -149,14 +149,17 @@ impl Node {
             mempool.clone(),
             Arc::clone(&clock),
         )?;
-        let gossip_config = config.gossip_config()?;
-        let chain = genesis.chain_id();
         let checkpoints = Checkpoints::open(store.clone(), state.clone(), &genesis)?;
-        let (outgoing, cosignatures) = mpsc::channel(COSIGNATURES_WAITING_MAX);
-        let cosignatures =
-            Cosignatures { checkpoints: checkpoints.clone(), outgoing: cosignatures };
-        let (key, pool) = (keys.gossip, mempool.clone());
-        let gossip = Gossip::new(chain, key, &gossip_config, pool, fresh, cosignatures)?;
+        let (outgoing, waiting) = mpsc::channel(COSIGNATURES_WAITING_MAX);
+        let cosignatures = Cosignatures { checkpoints: checkpoints.clone(), outgoing: waiting };
+        let gossip = Gossip::new(
+            genesis.chain_id(),
+            keys.gossip,
+            &config.gossip_config()?,
+            mempool.clone(),
+            fresh,
+            cosignatures,
+        )?;
         let gossip_view = gossip.view();
         spawn_gossip(&mut tasks, gossip, stop.clone());
         let (key, commits) = (keys.cosigner, ledger.commits());
@@ -173,10 +176,8 @@ impl Node {
             clock,
             health: health.clone(),
         });
-        let engine_keys = EngineKeys {
-            consensus: keys.consensus.map(|key| Arc::new(LocalSigner::new(key)) as Arc<_>),
-            network: keys.network,
-        };
+        let consensus = keys.consensus.map(|key| Arc::new(LocalSigner::new(key)) as Arc<_>);
+        let engine_keys = EngineKeys { consensus, network: keys.network };
         let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let engine = cets_consensus::start(config.engine(), engine_keys, ledger).await?;
         let watcher = Watcher {
@@ -187,15 +188,8 @@ impl Node {
         };
         spawn_watch(&mut tasks, watcher, stop.clone());
         let api = RpcServer::bind(config.api.clone()).await?;
-        let mut node = Self {
-            handle,
-            engine,
-            gossip: gossip_view,
-            tasks,
-            stop,
-            api_address: api.address(),
-            metrics_address: None,
-        };
+        let (gossip, api_address, metrics_address) = (gossip_view, api.address(), None);
+        let mut node = Self { handle, engine, gossip, tasks, stop, api_address, metrics_address };
         node.serve_api(api, figures.clone());
         node.serve_metrics(config, figures).await?;
         Ok(node)

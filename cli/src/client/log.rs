@@ -1,8 +1,7 @@
 //! Asking for the log: checkpoint, files, changes of validators.
 
 use cets_api::blocks_client::BlocksClient;
-use cets_api::{GetCheckpointRequest, GetLogFileRequest, GetValidatorChangesRequest};
-use cets_contracts::proof::ValidatorChain;
+use cets_api::{GetCheckpointRequest, GetLogFileRequest};
 use cets_contracts::transparency::LogPath;
 use cets_contracts::types::Height;
 use tokio::task::JoinSet;
@@ -29,14 +28,6 @@ impl Node {
         let answer = self.wait(client.get_checkpoint(GetCheckpointRequest {}))?;
         let height = Height::new(answer.height);
         Ok(ServedCheckpoint { checkpoint: answer.checkpoint, policy: answer.policy, height })
-    }
-
-    /// Every change of the validators since genesis, each with its proof, not verified yet.
-    pub fn validator_changes(&self) -> Result<ValidatorChain, CliError> {
-        let mut client =
-            BlocksClient::new(self.channel()).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let answer = self.wait(client.get_validator_changes(GetValidatorChangesRequest {}))?;
-        self.decode("validator changes", &answer.changes)
     }
 
     /// Files of the log, all asked for at once; answers in order.

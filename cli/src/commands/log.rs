@@ -114,7 +114,7 @@ fn run_checkpoint(args: &CheckpointArgs, session: &mut Session<'_>) -> Result<Re
     let node = session.node()?;
     let (genesis, anchored) = genesis_for(&node, args.genesis.as_ref(), session)?;
     let served = node.checkpoint()?;
-    let changes = cets_contracts::codec::encode(&node.validator_changes()?);
+    let changes = cets_contracts::codec::encode(&node.validator_chain()?);
     let trust = Trust::new(&genesis, &changes)?;
     let judged = trust.judge(&served.checkpoint, Some(served.height))?;
     if args.raw {

@@ -45,7 +45,7 @@ pub fn export(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Exported, CliError> {
     let served = node.checkpoint()?;
-    let changes = node.validator_changes()?;
+    let changes = node.validator_chain()?;
     let encoded = codec::encode(&changes);
     let trust = Trust::new(genesis, &encoded)?;
     let judged = trust.judge(&served.checkpoint, Some(served.height))?;

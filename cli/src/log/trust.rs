@@ -59,10 +59,10 @@ impl Trust {
         let note: Note = note
             .parse()
             .map_err(|error| broken(text!("checkpoint: {error}", "checkpoint：{error}")))?;
-        let mut sets: Vec<_> = self.validators.sets().collect();
-        if let Some(height) = height {
-            let after = sets.partition_point(|(since, _)| *since <= height);
-            sets = sets.drain(..after).next_back().into_iter().collect();
+        let until = |since: Height| height.is_none_or(|height| since <= height);
+        let mut sets: Vec<_> = self.validators.sets().filter(|(since, _)| until(*since)).collect();
+        if height.is_some() {
+            sets = sets.pop().into_iter().collect();
         }
         let mut refused = None;
         for (since, set) in sets.into_iter().rev() {

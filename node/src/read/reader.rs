@@ -218,11 +218,6 @@ impl Reader {
         Ok((committed.state.tip.height.next(), committed.state.validators()?))
     }
 
-    /// Every validator set with the first height that it decides, in order.
-    pub fn validator_sets(&self) -> Result<Vec<(Height, ValidatorSet)>, ReadError> {
-        Ok(self.store.validator_sets()?)
-    }
-
     /// Outcomes of transactions from a log index on, at most `limit`; of one account when named.
     pub fn outcomes(
         &self,

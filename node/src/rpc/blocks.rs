@@ -11,7 +11,6 @@ use cets_api::{
 use cets_contracts::block::{Block, LogEntry};
 use cets_contracts::codec;
 use cets_contracts::log::leaf_hash;
-use cets_contracts::proof::{Anchor, ValidatorChain, ValidatorChange};
 use cets_contracts::state::{Table, keys};
 use cets_contracts::types::Height;
 use tokio_stream::wrappers::ReceiverStream;

@@ -51,7 +51,7 @@ async fn file(State(desk): State<Desk>, uri: Uri, headers: HeaderMap) -> Respons
     }
 }
 
-fn headers_of(path: &LogPath) -> Vec<(HeaderName, &'static str)> {
+fn headers_of(path: &LogPath) -> [(HeaderName, &'static str); 3] {
     let (kind, cache) = match path {
         LogPath::Checkpoint | LogPath::Policy => (TEXT, NEWEST),
         LogPath::Tile(tile) if tile.is_full() => (BYTES, FULL_TILE),
@@ -66,7 +66,7 @@ fn headers_of(path: &LogPath) -> Vec<(HeaderName, &'static str)> {
         }
         LogPath::Entries(_) => (VARY, "authorization"),
     };
-    vec![(CONTENT_TYPE, kind), (CACHE_CONTROL, cache), about_access]
+    [(CONTENT_TYPE, kind), (CACHE_CONTROL, cache), about_access]
 }
 
 /// The sentence of a refusal, under the status that HTTP has for it.

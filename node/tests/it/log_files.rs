@@ -31,14 +31,13 @@ impl Answer {
 async fn get(address: SocketAddr, path: &str, bearer: Option<&str>) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let who = bearer.map(|bearer| format!("authorization: {bearer}\r\n")).unwrap_or_default();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\n{who}connection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nhost: node\r\n{who}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    assert!(head.contains("content-length"), "no chunks: {head}");
     Answer { status, head, body: answer[end + 4..].to_vec() }
 }
 

@@ -25,7 +25,7 @@ fn policy_keys(policy: &str, word: &str) -> Vec<String> {
     lines.map(|line| line.split(' ').next_back().unwrap().to_owned()).collect()
 }
 
-fn policy_threshold(policy: &str) -> usize {
+pub(crate) fn policy_threshold(policy: &str) -> usize {
     let group = policy.lines().find(|line| line.starts_with("group ")).unwrap();
     group.split(' ').nth(2).unwrap().parse().unwrap()
 }
@@ -56,7 +56,7 @@ impl signed_note::Verifier for Cosigner {
 }
 
 /// Cosignatures of a note that are good; an error when one is not.
-fn cosigned(note: &str, policy: &str) -> Result<usize, signed_note::NoteError> {
+pub(crate) fn cosigned(note: &str, policy: &str) -> Result<usize, signed_note::NoteError> {
     let cosigner = |key: &String| {
         let mut parts = key.splitn(3, '+');
         let name = parts.next().unwrap().to_owned();
@@ -104,7 +104,7 @@ fn the_note_library_of_a_log_operator_verifies_the_signature_of_every_validator_
 }
 
 /// Reads tiles from a folder as a client reads them from a web server.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     /// The path of the specification: the library writes the height of tiles in front.
@@ -128,7 +128,7 @@ impl TileReader for Folder {
 }
 
 /// Walks a whole log from its files: every entry of every bundle against authenticated tiles.
-fn walk(folder: &Path) -> Result<u64, String> {
+pub(crate) fn walk(folder: &Path) -> Result<u64, String> {
     let note = Note::from_bytes(&std::fs::read(folder.join("checkpoint")).unwrap()).unwrap();
     let checkpoint = tlog_tiles::Checkpoint::from_bytes(note.text()).unwrap();
     let (size, root) = (checkpoint.size(), *checkpoint.hash());

@@ -1,18 +1,26 @@
 //! Putting together proofs that are checked offline, from what a node answers.
 
+use std::time::Duration;
+
 use cets_contracts::block::LogEntry;
+use cets_contracts::genesis::Genesis;
 use cets_contracts::log::LogProof;
 use cets_contracts::proof::{
     Anchor, BlockInclusion, DossierProof, Proof, ProofFile, ProvenanceHop, ProvenanceProof,
     ReceiptInclusion, ReceiptProof, RecordProof, StatementProof, UnitProof, ValidatorChain,
+    ValidatorHistory,
 };
 use cets_contracts::state::{Key, keys};
+use cets_contracts::transparency::{Note, Policy, TlogProof, origin};
 use cets_contracts::types::{AccountId, Height, LogIndex, Serial, SerialRange, TxId};
 
 use super::Node;
 use crate::error::{CliError, ErrorKind};
 use crate::text;
 
+/// How often a node is asked for a checkpoint that covers a transaction, and how often per second.
+const CHECKPOINT_QUESTIONS_MAX: usize = 20;
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(250);
 /// How often a proof is started again because the ledger moved on while it was put together.
 const ATTEMPTS_MAX: usize = 5;
 
@@ -85,6 +93,73 @@ impl Node {
             let receipt = self.receipt_inclusion(id, &anchor)?;
             self.proof_file(Proof::Receipt(ReceiptProof { receipt, anchor })).map(Some)
         })
+    }
+
+    /// Proof that a transaction is in the log, under a checkpoint that the validators cosigned.
+    ///
+    /// Who the validators are follows from the genesis document, not from the node. A transaction
+    /// that was ordered just now waits for the next checkpoint.
+    pub fn tlog_proof(&self, id: TxId, genesis: &Genesis) -> Result<(TlogProof, Policy), CliError> {
+        let found = self.raw_transaction(id)?;
+        if found.entry.is_empty() {
+            return Err(hidden(id));
+        }
+        let mut failure = None;
+        for _ in 0..CHECKPOINT_QUESTIONS_MAX {
+            let (note, height) = match self.checkpoint_note() {
+                Ok(served) => served,
+                // No checkpoint has a quorum of cosignatures yet.
+                Err(error) if error.kind() == ErrorKind::Rejected => {
+                    failure = Some(error);
+                    std::thread::sleep(CHECKPOINT_INTERVAL);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let policy = self.policy(genesis, height)?;
+            let forged = |error: &dyn std::fmt::Display| {
+                let address = self.address();
+                CliError::new(
+                    ErrorKind::Rejected,
+                    text!(
+                        "the checkpoint of node {address} proves nothing: {error}",
+                        "节点 {address} 的检查点不能证明任何事项：{error}"
+                    ),
+                )
+            };
+            let checkpoint = policy.verify(&note).map_err(|error| forged(&error))?.checkpoint;
+            if found.log_index < checkpoint.size {
+                let path = self.log_path(found.log_index, checkpoint.size)?;
+                let checkpoint = policy.least(&note).map_err(|error| forged(&error))?;
+                let (entry, index) = (Some(found.entry), found.log_index);
+                return Ok((TlogProof { entry, index, path, checkpoint }, policy));
+            }
+            std::thread::sleep(CHECKPOINT_INTERVAL);
+        }
+        Err(failure.unwrap_or_else(|| {
+            CliError::user(text!(
+                "no checkpoint covers transaction {id} yet",
+                "尚无检查点涵盖交易 {id}"
+            ))
+            .hint(text!("try again in a second", "请稍后重试"))
+        }))
+    }
+
+    /// The newest checkpoint that a quorum cosigned, and the height of the block that it ends with.
+    pub fn checkpoint_note(&self) -> Result<(Note, Height), CliError> {
+        let served = self.checkpoint()?;
+        let note = served.checkpoint.parse().map_err(|_| self.nonsense("checkpoint"))?;
+        Ok((note, served.height))
+    }
+
+    /// The policy of the validators of a height, from the genesis document.
+    pub fn policy(&self, genesis: &Genesis, height: Height) -> Result<Policy, CliError> {
+        let chain = self.validator_chain()?;
+        let history = ValidatorHistory::verify(genesis, &chain)
+            .map_err(|_| self.nonsense("chain of validators"))?;
+        let set = history.at(height).ok_or_else(|| self.nonsense("checkpoint"))?;
+        Policy::of_validators(&origin(&genesis.network, genesis.chain_id()), set)
+            .map_err(|_| self.nonsense("validator set"))
     }
 
     /// Proof of the whole life of a unit.

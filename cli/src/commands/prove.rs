@@ -16,13 +16,24 @@ use crate::client::Node;
 use crate::error::CliError;
 use crate::files::write_new;
 use crate::output::{Cell, Report};
-use crate::proofs::{claim_report, damaged};
+use crate::proofs::{claim_report, damaged, tlog_report};
 use crate::session::Session;
 use crate::text;
 
 /// What to prove.
 #[derive(Debug, Subcommand)]
 pub enum ProveCommand {
+    /// Proves that a transaction and its answer are in the log, as a tlog-proof@v1
+    Tx {
+        /// Identifier
+        id: TxId,
+        /// Where to write it.
+        #[command(flatten)]
+        out: OutArgs,
+        /// New file for the policy that verifies it, when nobody has it yet
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
     /// Proves with the genesis file what a transaction ordered, its answer, and what it moved
     Receipt {
         /// Identifier
@@ -130,6 +141,9 @@ impl StateArgs {
 /// Runs `cets prove`.
 pub fn run(command: ProveCommand, session: &mut Session<'_>) -> Result<Report, CliError> {
     let (proof, out) = match command {
+        ProveCommand::Tx { id, out, policy } => {
+            return write_tlog(id, &out.out, policy.as_deref(), session);
+        }
         ProveCommand::Receipt { id, out } => (session.node()?.receipt_proof(id)?, out),
         ProveCommand::Account { account, units, state, out } => {
             let account = session.acting_account(account.as_deref())?;
@@ -189,6 +203,27 @@ pub fn genesis_for(session: &Session<'_>) -> Result<Genesis, CliError> {
         Some(genesis) => read_genesis(&session.home().resolve(genesis)),
         None => session.node()?.genesis(),
     }
+}
+
+/// Writes a tlog-proof, and the policy when it is asked for.
+fn write_tlog(
+    id: TxId,
+    path: &Path,
+    policy_path: Option<&Path>,
+    session: &Session<'_>,
+) -> Result<Report, CliError> {
+    let genesis = genesis_for(session)?;
+    let (proof, policy) = session.node()?.tlog_proof(id, &genesis)?;
+    let (report, _) = tlog_report(&proof, &policy, path, session.lang())?;
+    write_new(path, proof.to_string().as_bytes())?;
+    if let Some(policy_path) = policy_path {
+        write_new(policy_path, policy.to_string().as_bytes())?;
+    }
+    let file = path.display();
+    Ok(report.fact("file", Cell::same(&file), text!("file", "文件")).line(text!(
+        "Verified and written; anybody verifies it offline: cets verify {file} --policy POLICY",
+        "已核验并写入；任何人均可离线核验：cets verify {file} --policy 策略文件"
+    )))
 }
 
 /// Verifies a new proof before it is kept, so that no proof leaves that proves nothing.

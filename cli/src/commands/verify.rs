@@ -13,8 +13,8 @@ use crate::error::CliError;
 use crate::files::read_text;
 use crate::output::{Cell, Report};
 use crate::proofs::{
-    Document, Evidence, claim_report, damaged, read_document, require_newest, require_newest_log,
-    tlog_report,
+    Document, Evidence, checkpoint_to_compare, claim_report, damaged, read_document,
+    require_newest, require_newest_log, tlog_report,
 };
 use crate::session::Session;
 use crate::text;
@@ -64,9 +64,22 @@ fn verify_tlog(
     })?;
     let (report, found) = tlog_report(proof, &policy, &args.file, session.lang())?;
     let known = &found.cosigned.checkpoint;
+    let cosigned_at = found.cosigned.witnesses.iter().map(|(_, seconds)| *seconds).max();
     if let Some(path) = &args.checkpoint {
-        require_newest_log(known.size, &read_note(path)?, &policy)?;
+        let newest = checkpoint_to_compare(&read_note(path)?, &policy)?;
+        require_newest_log(known.size, cosigned_at, &newest, args.max_age.unwrap_or(0))?;
     }
+    let report = match args.newest {
+        false => report,
+        true => {
+            let node = session.node()?;
+            let newest = checkpoint_to_compare(&node.checkpoint_note()?.0, &policy)?;
+            require_one_log(&node, known, &newest.checkpoint)?;
+            require_newest_log(known.size, cosigned_at, &newest, args.max_age.unwrap_or(0))?;
+            let size = newest.checkpoint.size;
+            report.fact("newest_size", Cell::number(size), text!("newest size", "最新条目数"))
+        }
+    };
     Ok(report.line(text!("Verified with the policy alone.", "仅凭策略文件已核验。")))
 }
 
@@ -106,7 +119,8 @@ fn verify_evidence(
     if let (Some(path), Some(policy)) = (&args.checkpoint, policy_of(args)?) {
         // The header entry itself stands after what the header covers.
         let size = anchor.header.log_size.saturating_add(1);
-        require_newest_log(size, &read_note(path)?, &policy)?;
+        let newest = checkpoint_to_compare(&read_note(path)?, &policy)?;
+        require_newest_log(size, None, &newest, 0)?;
     }
     Ok(report.line(text!("Verified with the genesis file alone.", "仅凭创世文件已核验。")))
 }

@@ -9,4 +9,4 @@ mod newest;
 
 pub use claims::claim_report;
 pub use document::{Document, Evidence, damaged, read_document, tlog_report};
-pub use newest::{require_newest, require_newest_log, require_one_log};
+pub use newest::{checkpoint_to_compare, require_newest, require_newest_log, require_one_log};

@@ -3,7 +3,7 @@
 use cets_contracts::genesis::Genesis;
 use cets_contracts::log::verify_consistency;
 use cets_contracts::proof::{Anchor, ProofError, ValidatorHistory};
-use cets_contracts::transparency::{Checkpoint, Policy};
+use cets_contracts::transparency::{Checkpoint, Cosigned, Note, Policy};
 use cets_contracts::types::Height;
 
 use crate::client::Node;
@@ -59,29 +59,36 @@ pub fn require_newest(
     Err(old(&error).fact("age_millis", age))
 }
 
-/// Refuses a proof when a cosigned checkpoint covers a longer log.
-///
-/// `size` counts the entries that the proof knows of. Without a node, a longer log is all there is
-/// to compare.
-pub fn require_newest_log(
-    size: u64,
-    newest: &cets_contracts::transparency::Note,
-    policy: &Policy,
-) -> Result<Checkpoint, CliError> {
-    let cosigned = policy.verify(newest).map_err(|error| {
+/// A checkpoint to compare with, which must satisfy the policy like any other.
+pub fn checkpoint_to_compare(newest: &Note, policy: &Policy) -> Result<Cosigned, CliError> {
+    policy.verify(newest).map_err(|error| {
         CliError::user(text!(
             "the checkpoint to compare with proves nothing: {error}",
             "用于比较的检查点不能证明任何事项：{error}"
         ))
-    })?;
-    let checkpoint = cosigned.checkpoint;
-    if size < checkpoint.size {
-        let newest = checkpoint.size;
-        return Err(old(&format!(
-            "it knows {size} entries of the log; {newest} are known, so it is not newest"
-        )));
+    })
+}
+
+/// Refuses a proof when a checkpoint covers a longer log than the proof knows; it may be older by
+/// so many milliseconds between the times that the cosigners state.
+///
+/// `size` counts the entries that the proof knows of.
+pub fn require_newest_log(
+    size: u64,
+    cosigned_at: Option<u64>,
+    newest: &Cosigned,
+    age_millis_max: u64,
+) -> Result<(), CliError> {
+    let seconds = |(_, seconds): &(String, u64)| *seconds;
+    let age = match (cosigned_at, newest.witnesses.iter().map(seconds).max()) {
+        (Some(own), Some(newest)) => newest.saturating_sub(own).saturating_mul(1_000),
+        _ => u64::MAX,
+    };
+    let known = newest.checkpoint.size;
+    if size >= known || age <= age_millis_max {
+        return Ok(());
     }
-    Ok(checkpoint)
+    Err(old(&format!("it knows {size} entries of the log; {known} are known, so it is not newest")))
 }
 
 /// Checks that the log of a node's checkpoint begins with that of a proof.

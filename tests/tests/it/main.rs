@@ -11,6 +11,7 @@ mod determinism;
 mod foreign_verifiers;
 mod formats;
 mod layout;
+mod live_proofs;
 mod log_walk;
 mod model;
 mod network_config;

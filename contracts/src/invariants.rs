@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::fault::Fault;
 use crate::rules::compliance::offset::share_of;
 use crate::state::{
-    Account, AccountStatus, Freeze, FundOrder, KeyParts, Obligation, Overlay, ParameterName,
+    Account, AccountStatus, Freeze, FundOrder, Key, KeyParts, Obligation, Overlay, ParameterName,
     ParameterVersion, RangeEnd, Record, State, StatusKind, Supply, UnitPlace, UnitRange,
     UnitStatus, keys,
 };
@@ -447,7 +447,7 @@ fn check_freezes(
 /// All records of a table, in the order of their keys.
 fn all<'s, R: Record + 's>(
     state: &'s Overlay<'_>,
-) -> impl Iterator<Item = Result<(Vec<u8>, R), Fault>> + 's {
+) -> impl Iterator<Item = Result<(Key, R), Fault>> + 's {
     let prefix = keys::table_prefix(R::TABLE);
     state.base().scan_table(prefix)
 }

@@ -14,6 +14,7 @@ pub enum LogEntry {
     /// An ordered transaction and its receipt.
     Transaction {
         /// The signed transaction as its signer sent it.
+        #[serde(with = "codec::byte_string")]
         transaction: Vec<u8>,
         /// Its receipt.
         receipt: Receipt,

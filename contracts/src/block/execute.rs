@@ -78,6 +78,8 @@ pub struct ExecutedBlock {
     pub entries: Vec<Vec<u8>>,
     /// Log nodes completed by the entries.
     pub log_nodes: Vec<LogNode>,
+    /// Log after the transactions, before the header's entry: the one that the header names.
+    pub log_before_header: LogFrontier,
     /// Log after the block.
     pub log: LogFrontier,
     /// Changed records and the new tree.
@@ -187,11 +189,13 @@ impl<'a> BlockExecutor<'a> {
             next_validators,
             parameters,
         };
+        let log_before_header = log.clone();
         let entry = LogEntry::Header(header.clone()).encode();
         log_nodes.extend(log.append_all([leaf_hash(&entry)]));
         entries.push(entry);
         let outcomes = self.outcomes;
-        let executed = ExecutedBlock { header, outcomes, entries, log_nodes, log, state };
+        let executed =
+            ExecutedBlock { header, outcomes, entries, log_nodes, log_before_header, log, state };
         Ok((executed, self.transactions))
     }
 }
@@ -356,12 +360,12 @@ fn check_envelope(
 fn forget_expired(overlay: &mut Overlay<'_>, parent: BlockTime) -> Result<(), Fault> {
     let prefix = keys::table_prefix(crate::state::Table::Replays);
     let limit = keys::replays_before(parent);
-    let mut from = prefix.as_bytes().to_vec();
+    let mut from = prefix;
     while let Some((key, _)) = overlay.first_from::<Remembered>(&prefix, &from)? {
-        if key.as_slice() >= limit.as_bytes() {
+        if key >= limit {
             break;
         }
-        overlay.delete::<Remembered>(keys::from_bytes(key.clone()))?;
+        overlay.delete::<Remembered>(key)?;
         from = key;
     }
     Ok(())

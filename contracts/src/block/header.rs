@@ -55,6 +55,7 @@ pub struct Block {
     /// The header.
     pub header: Header,
     /// Signed transactions in order.
+    #[serde(with = "codec::byte_strings")]
     pub transactions: Vec<Vec<u8>>,
 }
 

@@ -34,7 +34,7 @@ pub struct Tip {
 }
 
 /// Changed records of one block, by key: what a store persists.
-pub type RecordChanges = Vec<(Vec<u8>, Option<StoredRecord>)>;
+pub type RecordChanges = Vec<(Key, Option<StoredRecord>)>;
 
 /// Record changes with the tree and slot plans that belong to them.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ impl StateUpdate {
 /// Everything a block is executed on. The store keeps its durable form and rebuilds it at start.
 #[derive(Clone)]
 pub struct State {
-    records: BTreeMap<Vec<u8>, StoredRecord>,
+    records: BTreeMap<Key, StoredRecord>,
     tree: StateTree,
     slots: SlotAllocator,
     /// Frontier of the log.
@@ -113,6 +113,14 @@ impl State {
         let slots =
             SlotAllocator::rebuild(leaves.iter().map(|(slot, _)| *slot)).map_err(inconsistent)?;
         let tree = StateTree::rebuild(leaves).map_err(inconsistent)?;
+        let records = records.into_iter().map(|(key, record)| match Key::of(&key) {
+            Some(key) => Ok((key, record)),
+            None => Err(Fault::CorruptRecord {
+                key: hex::encode(key),
+                reason: "it is longer than any key".to_owned(),
+            }),
+        });
+        let records = records.collect::<Result<_, Fault>>()?;
         Ok(Self { records, tree, slots, log, tip })
     }
 
@@ -128,7 +136,7 @@ impl State {
 
     /// All records, in the order of their keys.
     pub fn records(&self) -> impl Iterator<Item = (&[u8], &StoredRecord)> {
-        self.records.iter().map(|(key, record)| (key.as_slice(), record))
+        self.records.iter().map(|(key, record)| (key.as_bytes(), record))
     }
 
     /// The stored record of a key.
@@ -154,7 +162,7 @@ impl State {
         };
         self.records
             .range::<[u8], _>((lower, Bound::Unbounded))
-            .map(|(key, record)| (key.as_slice(), record))
+            .map(|(key, record)| (key.as_bytes(), record))
             .take_while(|(key, _)| key.starts_with(prefix.as_bytes()))
     }
 
@@ -165,20 +173,19 @@ impl State {
     pub(super) fn range(
         &self,
         range: (Bound<&[u8]>, Bound<&[u8]>),
-    ) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
-        self.records.range::<[u8], _>(range).map(|(key, r)| (key.as_slice(), r.value.as_slice()))
+    ) -> impl DoubleEndedIterator<Item = (&Key, &[u8])> {
+        self.records.range::<[u8], _>(range).map(|(key, r)| (key, r.value.as_slice()))
     }
 
     /// All records of a table, or of a part of it, in the order of their keys.
     pub fn scan_table<R: Record>(
         &self,
         prefix: Key,
-    ) -> impl Iterator<Item = Result<(Vec<u8>, R), Fault>> + '_ {
-        let from = prefix.as_bytes().to_vec();
+    ) -> impl Iterator<Item = Result<(Key, R), Fault>> + '_ {
         self.records
-            .range(from..)
+            .range(prefix..)
             .take_while(move |(key, _)| key.starts_with(prefix.as_bytes()))
-            .map(|(key, record)| Ok((key.clone(), super::overlay::decode(key, &record.value)?)))
+            .map(|(key, record)| Ok((*key, super::overlay::decode(key, &record.value)?)))
     }
 
     /// A read-only view with the typed accessors of the overlay.
@@ -193,23 +200,24 @@ impl State {
     pub(crate) fn prepare(&self, writes: Writes) -> Result<StateUpdate, Fault> {
         let mut freed = Vec::new();
         let mut wanted = 0usize;
-        for (key, write) in &writes {
-            let old = self.records.get(key);
-            let committed = Table::of(key).is_some_and(Table::is_committed);
-            match (old.and_then(|record| record.slot), write) {
+        let mut pairs = Vec::with_capacity(writes.len());
+        for (key, write) in writes {
+            let old = self.records.get(&key);
+            let committed = Table::of(&key).is_some_and(Table::is_committed);
+            match (old.and_then(|record| record.slot), &write) {
                 (Some(slot), None) => freed.push(slot),
                 (None, Some(_)) if committed => wanted = wanted.saturating_add(1),
                 _ => {}
             }
+            pairs.push((key, write, old));
         }
         freed.sort_unstable();
         let plan = self.slots.plan(&freed, wanted).map_err(inconsistent)?;
         let mut new_slots = plan.allocated().iter().copied();
-        let mut slot_changes: BTreeMap<Slot, Option<LeafHash>> =
-            freed.into_iter().map(|slot| (slot, None)).collect();
-        let mut changes = RecordChanges::with_capacity(writes.len());
-        for (key, write) in writes {
-            let old = self.records.get(&key);
+        let mut slot_changes: Vec<SlotChange> =
+            freed.into_iter().map(|slot| SlotChange { slot, leaf: None }).collect();
+        let mut changes = RecordChanges::with_capacity(pairs.len());
+        for (key, write, old) in pairs {
             match write {
                 None if old.is_none() => {}
                 None => changes.push((key, None)),
@@ -222,14 +230,14 @@ impl State {
                         None => None,
                     };
                     if let Some(slot) = slot {
-                        slot_changes.insert(slot, Some(LeafHash::of(&key, &value)));
+                        let leaf = Some(LeafHash::of(&key, &value));
+                        slot_changes.push(SlotChange { slot, leaf });
                     }
                     changes.push((key, Some(StoredRecord { slot, value })));
                 }
             }
         }
-        let slot_changes: Vec<SlotChange> =
-            slot_changes.into_iter().map(|(slot, leaf)| SlotChange { slot, leaf }).collect();
+        let slot_changes = by_slot(slot_changes);
         let tree = self.tree.prepare(&slot_changes).map_err(inconsistent)?;
         Ok(StateUpdate { changes, plan, tree })
     }
@@ -251,6 +259,20 @@ impl State {
     pub fn validators(&self) -> Result<ValidatorSet, Fault> {
         self.view().validators()
     }
+}
+
+/// Changes in the order of their slots; a slot that is freed and taken again holds the new leaf.
+fn by_slot(mut changes: Vec<SlotChange>) -> Vec<SlotChange> {
+    // Stable: of one slot the freeing comes before the taking, and the later one counts.
+    changes.sort_by_key(|change| change.slot);
+    let mut distinct: Vec<SlotChange> = Vec::with_capacity(changes.len());
+    for change in changes {
+        match distinct.last_mut() {
+            Some(last) if last.slot == change.slot => *last = change,
+            _ => distinct.push(change),
+        }
+    }
+    distinct
 }
 
 fn inconsistent(error: impl core::fmt::Display) -> Fault {
@@ -286,7 +308,7 @@ impl Overlay<'_> {
         let prefix = keys::table_prefix(Table::Parameters);
         for found in self.scan::<super::ParameterVersion>(&prefix) {
             let (key, version) = found?;
-            bytes.extend_from_slice(&crate::codec::encode(&(key, version)));
+            bytes.extend_from_slice(&crate::codec::encode(&(key.as_bytes(), version)));
         }
         Ok(Digest::new(domain_hash(crate::domains::PARAMETERS, &[&bytes])))
     }

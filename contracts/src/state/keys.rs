@@ -72,51 +72,111 @@ tables! {
     65 Replays "replays" false,
 }
 
+/// Most bytes of a key: what every table needs, and small enough to lie inside a map's node.
+pub const KEY_BYTES_MAX: usize = 47;
+
 /// A key of a record, with its table's prefix.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(Vec<u8>);
+///
+/// The bytes lie in the key itself: a search in a map of a million records then reads the nodes
+/// of the map and nothing else. Unused bytes are zero, so that keys sort as their bytes do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    bytes: [u8; KEY_BYTES_MAX],
+    length: u8,
+}
 
 impl Key {
+    /// A key that came from outside; none when it is longer than [`KEY_BYTES_MAX`].
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let mut key = Self { bytes: [0; KEY_BYTES_MAX], length: 0 };
+        key.append(bytes).then_some(key)
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
     /// The bytes, owned.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.0
+        self.as_bytes().to_vec()
+    }
+
+    /// The smallest key after this one; none after one of [`KEY_BYTES_MAX`] bytes.
+    pub(super) fn next(mut self) -> Option<Self> {
+        self.append(&[0]).then_some(self)
+    }
+
+    /// Adds bytes; false when there is no room.
+    fn append(&mut self, more: &[u8]) -> bool {
+        let start = usize::from(self.length);
+        let end = start.saturating_add(more.len());
+        let (Some(room), Ok(length)) = (self.bytes.get_mut(start..end), u8::try_from(end)) else {
+            return false;
+        };
+        room.copy_from_slice(more);
+        self.length = length;
+        true
     }
 
     fn build(table: Table, parts: &[&[u8]]) -> Self {
-        let mut bytes = Vec::with_capacity(40);
-        bytes.push(table.prefix());
+        let mut key = Self { bytes: [0; KEY_BYTES_MAX], length: 1 };
+        key.bytes[0] = table.prefix();
         for part in parts {
-            bytes.extend_from_slice(part);
+            assert!(key.append(part), "no table has keys of more than KEY_BYTES_MAX bytes");
         }
-        Self(bytes)
+        key
+    }
+}
+
+impl core::ops::Deref for Key {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// Keys order as their bytes, so a map is searched by bytes as well.
+impl core::borrow::Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&hex::encode(self.as_bytes()))
     }
 }
 
 /// Bytes that sort instruments: allowances by vintage, then reductions by project and vintage.
-pub(crate) fn instrument_key(instrument: &Instrument) -> Vec<u8> {
-    match instrument {
-        Instrument::Cea(vintage) => {
-            let mut bytes = vec![0];
-            bytes.extend_from_slice(&vintage.get().to_be_bytes());
-            bytes
-        }
-        Instrument::Ccer(project, vintage) => {
-            let mut bytes = vec![1];
-            bytes.extend_from_slice(project.as_bytes());
-            bytes.extend_from_slice(&vintage.get().to_be_bytes());
-            bytes
-        }
+struct InstrumentKey {
+    bytes: [u8; 10],
+    length: usize,
+}
+
+impl InstrumentKey {
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
-/// A key that was read back from the state.
-pub(crate) const fn from_bytes(bytes: Vec<u8>) -> Key {
-    Key(bytes)
+fn instrument_key(instrument: &Instrument) -> InstrumentKey {
+    let mut bytes = [0u8; 10];
+    let length = match instrument {
+        Instrument::Cea(vintage) => {
+            bytes[1..3].copy_from_slice(&vintage.get().to_be_bytes());
+            3
+        }
+        Instrument::Ccer(project, vintage) => {
+            bytes[0] = 1;
+            bytes[1..8].copy_from_slice(project.as_bytes());
+            bytes[8..].copy_from_slice(&vintage.get().to_be_bytes());
+            10
+        }
+    };
+    InstrumentKey { bytes, length }
 }
 
 /// The instrument in a key of the tables of units or supplies.
@@ -165,17 +225,17 @@ pub fn accounts_of(role: Role) -> Key {
 
 /// Key of the range that starts at a serial number.
 pub fn unit_range(instrument: &Instrument, start: u64) -> Key {
-    Key::build(Table::Units, &[&instrument_key(instrument), &start.to_be_bytes()])
+    Key::build(Table::Units, &[instrument_key(instrument).as_bytes(), &start.to_be_bytes()])
 }
 
 /// Prefix of all ranges of an instrument.
 pub fn unit_ranges(instrument: &Instrument) -> Key {
-    Key::build(Table::Units, &[&instrument_key(instrument)])
+    Key::build(Table::Units, &[instrument_key(instrument).as_bytes()])
 }
 
 /// Key of the supply of an instrument.
 pub fn supply(instrument: &Instrument) -> Key {
-    Key::build(Table::Supplies, &[&instrument_key(instrument)])
+    Key::build(Table::Supplies, &[instrument_key(instrument).as_bytes()])
 }
 
 /// Key of a project.
@@ -248,13 +308,16 @@ pub fn fund_order(reference: &Digest) -> Key {
 pub fn unit_by_holder(holder: AccountId, status: u8, instrument: &Instrument, start: u64) -> Key {
     Key::build(
         Table::UnitsByHolder,
-        &[&holder.to_key(), &[status], &instrument_key(instrument), &start.to_be_bytes()],
+        &[&holder.to_key(), &[status], instrument_key(instrument).as_bytes(), &start.to_be_bytes()],
     )
 }
 
 /// Prefix of a holder's ranges of one status and instrument.
 pub fn units_by_holder(holder: AccountId, status: u8, instrument: &Instrument) -> Key {
-    Key::build(Table::UnitsByHolder, &[&holder.to_key(), &[status], &instrument_key(instrument)])
+    Key::build(
+        Table::UnitsByHolder,
+        &[&holder.to_key(), &[status], instrument_key(instrument).as_bytes()],
+    )
 }
 
 /// Prefix of all of a holder's ranges, of every status and instrument.
@@ -293,5 +356,21 @@ mod tests {
         let ccer = Instrument::Ccer("A210008".parse().unwrap(), "2021".parse().unwrap());
         let sorted = [cea(1920, 1), cea(1920, 256), cea(2021, 2), unit_range(&ccer, 1)];
         assert!(sorted.is_sorted());
+    }
+
+    #[test]
+    fn keys_sort_and_compare_as_their_bytes() {
+        let texts: [&[u8]; 7] = [b"", b"a", b"a\0", b"a\0\0", b"a\0\x01", b"a\x01", b"b"];
+        for a in texts {
+            for b in texts {
+                let (left, right) = (Key::of(a).unwrap(), Key::of(b).unwrap());
+                assert_eq!(left.cmp(&right), a.cmp(b), "{a:?} {b:?}");
+                assert_eq!(left.as_bytes(), a);
+            }
+        }
+        let longest = Key::of(&[7; KEY_BYTES_MAX]).unwrap();
+        assert_eq!(longest.next(), None);
+        assert!(Key::of(&[7; KEY_BYTES_MAX + 1]).is_none());
+        assert_eq!(Key::of(b"a").unwrap().next(), Key::of(b"a\0"));
     }
 }

@@ -2,7 +2,6 @@
 //! here reaches the state until the block is committed.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Range;
 use std::ops::Bound;
 
 use super::{Account, Key, Record, State, Table, keys};
@@ -12,7 +11,7 @@ use crate::rules::{Abort, Effects};
 use crate::types::AccountId;
 
 /// Writes of one layer: a value, or `None` for a deleted record.
-pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub(super) type Writes = BTreeMap<Key, Option<Vec<u8>>>;
 
 /// What a transaction sees and writes.
 ///
@@ -118,14 +117,14 @@ impl<'a> Overlay<'a> {
     /// Writes a record; a rule may write only tables that it declares.
     pub fn put<R: Record>(&mut self, key: Key, record: &R) -> Result<(), Fault> {
         self.check_table::<R>()?;
-        self.top().insert(key.into_bytes(), Some(codec::encode(record)));
+        self.top().insert(key, Some(codec::encode(record)));
         Ok(())
     }
 
     /// Deletes a record; no error when there is none.
     pub fn delete<R: Record>(&mut self, key: Key) -> Result<(), Fault> {
         self.check_table::<R>()?;
-        self.top().insert(key.into_bytes(), None);
+        self.top().insert(key, None);
         Ok(())
     }
 
@@ -142,37 +141,33 @@ impl<'a> Overlay<'a> {
         &self,
         prefix: &Key,
         from: &[u8],
-    ) -> Result<Option<(Vec<u8>, R)>, Fault> {
-        let mut lower = Bound::Included(from.to_vec());
+    ) -> Result<Option<(Key, R)>, Fault> {
+        let mut lower = Bound::Included(from);
         loop {
-            let found = self.neighbour(|writes| writes.next_after(&lower), Order::Ascending);
+            let found = self.neighbour(|writes| writes.next_after(lower), Order::Ascending);
             let Some((key, value)) = found else { return Ok(None) };
             if !key.starts_with(prefix.as_bytes()) {
                 return Ok(None);
             }
             match value {
-                Some(bytes) => return Ok(Some((key.to_vec(), decode(key, bytes)?))),
-                None => lower = Bound::Excluded(key.to_vec()),
+                Some(bytes) => return Ok(Some((*key, decode(key, bytes)?))),
+                None => lower = Bound::Excluded(key.as_bytes()),
             }
         }
     }
 
     /// The last record at or before `to` whose key starts with `prefix`.
-    pub fn last_to<R: Record>(
-        &self,
-        prefix: &Key,
-        to: &[u8],
-    ) -> Result<Option<(Vec<u8>, R)>, Fault> {
-        let mut upper = Bound::Included(to.to_vec());
+    pub fn last_to<R: Record>(&self, prefix: &Key, to: &[u8]) -> Result<Option<(Key, R)>, Fault> {
+        let mut upper = Bound::Included(to);
         loop {
-            let found = self.neighbour(|writes| writes.last_before(&upper), Order::Descending);
+            let found = self.neighbour(|writes| writes.last_before(upper), Order::Descending);
             let Some((key, value)) = found else { return Ok(None) };
             if !key.starts_with(prefix.as_bytes()) {
                 return Ok(None);
             }
             match value {
-                Some(bytes) => return Ok(Some((key.to_vec(), decode(key, bytes)?))),
-                None => upper = Bound::Excluded(key.to_vec()),
+                Some(bytes) => return Ok(Some((*key, decode(key, bytes)?))),
+                None => upper = Bound::Excluded(key.as_bytes()),
             }
         }
     }
@@ -181,16 +176,13 @@ impl<'a> Overlay<'a> {
     pub fn scan<'s, R: Record>(
         &'s self,
         prefix: &'s Key,
-    ) -> impl Iterator<Item = Result<(Vec<u8>, R), Fault>> + 's {
-        let mut from = Some(prefix.as_bytes().to_vec());
+    ) -> impl Iterator<Item = Result<(Key, R), Fault>> + 's {
+        let mut from = Some(*prefix);
         core::iter::from_fn(move || {
             let start = from.take()?;
             let found = self.first_from::<R>(prefix, &start).transpose()?;
             if let Ok((key, _)) = &found {
-                // The smallest key after this one.
-                let mut next = key.clone();
-                next.push(0);
-                from = Some(next);
+                from = key.next();
             }
             Some(found)
         })
@@ -243,7 +235,7 @@ impl<'a> Overlay<'a> {
 }
 
 /// A key and its value, `None` when deleted.
-type Entry<'s> = (&'s [u8], Option<&'s [u8]>);
+type Entry<'s> = (&'s Key, Option<&'s [u8]>);
 
 #[derive(Clone, Copy)]
 enum Order {
@@ -259,38 +251,28 @@ enum Layer<'s> {
 }
 
 impl<'s> Layer<'s> {
-    fn next_after(self, lower: &Bound<Vec<u8>>) -> Option<Entry<'s>> {
-        let range = (as_slice(lower), Bound::Unbounded);
+    fn next_after(self, lower: Bound<&[u8]>) -> Option<Entry<'s>> {
+        let range = (lower, Bound::Unbounded);
         match self {
-            Self::Writes(writes) => first_write(writes.range::<[u8], _>(range)),
+            Self::Writes(writes) => {
+                let (key, value) = writes.range::<[u8], _>(range).next()?;
+                Some((key, value.as_deref()))
+            }
             Self::Base(state) => state.range(range).next().map(|(key, value)| (key, Some(value))),
         }
     }
 
-    fn last_before(self, upper: &Bound<Vec<u8>>) -> Option<Entry<'s>> {
-        let range = (Bound::Unbounded, as_slice(upper));
+    fn last_before(self, upper: Bound<&[u8]>) -> Option<Entry<'s>> {
+        let range = (Bound::Unbounded, upper);
         match self {
             Self::Writes(writes) => {
                 let (key, value) = writes.range::<[u8], _>(range).next_back()?;
-                Some((key.as_slice(), value.as_deref()))
+                Some((key, value.as_deref()))
             }
             Self::Base(state) => {
                 state.range(range).next_back().map(|(key, value)| (key, Some(value)))
             }
         }
-    }
-}
-
-fn first_write<'s>(mut range: Range<'s, Vec<u8>, Option<Vec<u8>>>) -> Option<Entry<'s>> {
-    let (key, value) = range.next()?;
-    Some((key.as_slice(), value.as_deref()))
-}
-
-fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key.as_slice()),
-        Bound::Excluded(key) => Bound::Excluded(key.as_slice()),
-        Bound::Unbounded => Bound::Unbounded,
     }
 }
 

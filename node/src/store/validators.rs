@@ -39,6 +39,12 @@ impl Store {
         Ok(changes)
     }
 
+    /// Canonical bytes of the validators that decide from a height on, when they change there.
+    pub fn validators_from(&self, height: Height) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.get(Column::ValidatorSets, &height.get().to_be_bytes())?;
+        Ok(found.map(|bytes| bytes.to_vec()))
+    }
+
     /// Keeps the validators of the first block.
     pub(super) fn put_first_validators(
         &self,
@@ -61,7 +67,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let changed = keys::single(Table::Validators);
         let changes = executed.state.changes().iter();
-        for (_, change) in changes.filter(|(key, _)| key == changed.as_bytes()) {
+        for (_, change) in changes.filter(|(key, _)| *key == changed) {
             let record = change.as_ref().ok_or_else(|| {
                 StoreError::damaged(Column::Records, "validators", "the block deletes them")
             })?;

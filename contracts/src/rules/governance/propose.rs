@@ -130,7 +130,7 @@ impl Rule for Propose {
         }
 
         for key in expired {
-            state.delete::<Task>(keys::from_bytes(key))?;
+            state.delete::<Task>(key)?;
         }
         let id = task_id(&tx.tx_id);
         let task = Task {

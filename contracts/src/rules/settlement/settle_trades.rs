@@ -37,7 +37,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
-use crate::state::{Overlay, ParameterName, Settlement, Table, UnitPlace, UnitStatus, keys};
+use crate::state::{Key, Overlay, ParameterName, Settlement, Table, UnitPlace, UnitStatus, keys};
 use crate::types::{
     AccountId, BusinessDate, Fen, Instrument, OperationClass, Role, SERIAL_RANGES_MOVED_MAX,
     Selection, SerialRange, Tonnes, Vintage,
@@ -241,13 +241,13 @@ impl SettleTrades {
     /// off their lists: from now on this batch answers for them.
     fn close_reopened_trades(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<(), Abort> {
         let prefix = keys::settlements_of_day(tx.account, self.trading_day);
-        let mut batches: Vec<(Vec<u8>, Settlement)> =
+        let mut batches: Vec<(Key, Settlement)> =
             state.scan::<Settlement>(&prefix).collect::<Result<_, _>>()?;
 
         let mut reopened = BTreeSet::new();
         for trade in &self.trades {
             let number = trade.trade_no;
-            let covers = |(_, batch): &(Vec<u8>, Settlement)| batch.covers(number);
+            let covers = |(_, batch): &(Key, Settlement)| batch.covers(number);
             if !batches.iter().any(covers) {
                 continue;
             }
@@ -261,7 +261,7 @@ impl SettleTrades {
             let before = batch.trades_open.len();
             batch.trades_open.retain(|number| !reopened.contains(number));
             if batch.trades_open.len() != before {
-                state.put(keys::from_bytes(key.clone()), batch)?;
+                state.put(*key, batch)?;
             }
         }
         Ok(())

@@ -2,14 +2,17 @@
 
 use serde::Serialize;
 
-use super::{HistoryRecord, PreparedBlock};
+use super::{HistoryRecord, PreparedBlock, ResumeError};
 use crate::block::{
-    BlockError, BlockFormatError, CertificateError, ExecutedBlock, commit_block, execute_block,
+    BlockError, BlockFormatError, CertificateError, EventRecord, ExecutedBlock, Header, TxOutcome,
+    ValidatorSet, commit_block, execute_block,
 };
-use crate::codec::{self, CodecError};
+use crate::codec::CodecError;
 use crate::fault::Fault;
 use crate::genesis::{ClockRule, Genesis, GenesisError};
 use crate::invariants::{self, Violation};
+use crate::log::{LogFrontier, LogNode};
+use crate::proof::{Anchor, ValidatorChange};
 use crate::state::State;
 use crate::tx::EnvelopeError;
 use crate::types::{BlockId, ChainId, Height, LogRoot, StateRoot};
@@ -118,6 +121,9 @@ pub enum AuditError {
         /// Height of the last block.
         found: Height,
     },
+    /// The audit cannot go on from a saved state.
+    #[error("the saved state: {0}")]
+    Resume(#[from] ResumeError),
     /// The program or its memory is broken.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -132,6 +138,8 @@ pub struct AuditReport {
     pub network: String,
     /// Whether business dates follow the clock or were set by order.
     pub clock: ClockRule,
+    /// Last block that an earlier run of this audit checked; genesis when this run checked all.
+    pub resumed_after: Height,
     /// Last block.
     pub height: Height,
     /// Its identifier.
@@ -164,9 +172,31 @@ pub struct InvariantSchedule {
 /// Replays a history block by block.
 #[derive(Debug)]
 pub struct Auditor {
-    state: State,
+    pub(super) state: State,
+    /// Validators of the next block.
+    validators: ValidatorSet,
     schedule: InvariantSchedule,
-    report: AuditReport,
+    pub(super) report: AuditReport,
+    /// Header and certificate of the last block; none at genesis.
+    pub(super) last: Option<Anchor>,
+    /// Log that the last header names.
+    pub(super) log_before_header: LogFrontier,
+    pub(super) validator_changes: Vec<ValidatorChange>,
+}
+
+/// What execution gave for a block that was checked, for those who hold more rows against it.
+#[derive(Clone, Debug)]
+pub struct CheckedBlock {
+    /// The header.
+    pub header: Header,
+    /// Its transactions.
+    pub transactions: Vec<crate::tx::VerifiedTransaction>,
+    /// One outcome per transaction.
+    pub outcomes: Vec<TxOutcome>,
+    /// Log entries of the transactions, then the header's.
+    pub entries: Vec<Vec<u8>>,
+    /// Log nodes completed by the entries.
+    pub log_nodes: Vec<LogNode>,
 }
 
 impl Auditor {
@@ -177,6 +207,7 @@ impl Auditor {
             chain_id: state.tip.chain_id,
             network: genesis.network.clone(),
             clock: genesis.clock,
+            resumed_after: Height::GENESIS,
             height: state.tip.height,
             block_id: state.tip.block_id,
             state_root: state.root(),
@@ -188,33 +219,92 @@ impl Auditor {
             certificates: 0,
             records: 0,
         };
-        Ok(Self { state, schedule, report })
+        let validators = state.validators()?;
+        Ok(Self {
+            state,
+            validators,
+            schedule,
+            report,
+            last: None,
+            log_before_header: LogFrontier::new(),
+            validator_changes: Vec::new(),
+        })
+    }
+
+    /// Goes on from a state that was verified; see [`super::AuditSnapshot`].
+    pub(super) fn go_on(
+        &mut self,
+        state: State,
+        last: Anchor,
+        log_before_header: LogFrontier,
+        changes: Vec<ValidatorChange>,
+    ) -> Result<(), Fault> {
+        self.validators = state.validators()?;
+        self.report.resumed_after = state.tip.height;
+        self.state = state;
+        self.last = Some(last);
+        self.log_before_header = log_before_header;
+        self.validator_changes = changes;
+        Ok(())
+    }
+
+    /// Validators of the next block, for [`PreparedBlock::check_certificate`].
+    pub const fn validators(&self) -> &ValidatorSet {
+        &self.validators
+    }
+
+    /// Every change of the validator set so far, with its anchor.
+    pub fn validator_changes(&self) -> &[ValidatorChange] {
+        &self.validator_changes
     }
 
     /// Checks the next block: place, certificate, rules, roots, stored outcomes, invariants.
-    pub fn check_block(&mut self, prepared: PreparedBlock) -> Result<(), AuditError> {
+    pub fn check_block(&mut self, prepared: PreparedBlock) -> Result<CheckedBlock, AuditError> {
         let header = &prepared.block.header;
         let height = self.state.tip.height.next();
         if header.height != height {
             return Err(AuditError::Gap { expected: height, found: header.height });
         }
-        let validators = self.state.validators()?;
-        prepared
-            .certificate
-            .verify(self.state.tip.chain_id, header.id(), &validators)
-            .map_err(|error| AuditError::Certificate { height, error })?;
+        if prepared.certified_by.as_deref() != Some(&self.validators) {
+            prepared
+                .certificate
+                .verify(self.state.tip.chain_id, header.id(), &self.validators)
+                .map_err(|error| AuditError::Certificate { height, error })?;
+        }
         if prepared.certificate.height != height {
             let (expected, found) = (height, prepared.certificate.height);
             return Err(AuditError::Gap { expected, found });
         }
-        let executed = execute_block(&self.state, header, &prepared.transactions)
+        let mut executed = execute_block(&self.state, header, &prepared.transactions)
             .map_err(|error| AuditError::Execution { height, error })?;
         compare_outcomes(height, &prepared, &executed)?;
         self.count(&prepared, &executed);
+        let checked = CheckedBlock {
+            header: executed.header.clone(),
+            transactions: prepared.transactions,
+            outcomes: core::mem::take(&mut executed.outcomes),
+            entries: core::mem::take(&mut executed.entries),
+            log_nodes: core::mem::take(&mut executed.log_nodes),
+        };
+        self.log_before_header = core::mem::take(&mut executed.log_before_header);
         commit_block(&mut self.state, executed)?;
+        let anchor = Anchor { header: prepared.block.header, certificate: prepared.certificate };
+        self.note_validators(&anchor)?;
+        self.last = Some(anchor);
         if self.schedule.every_blocks > 0 && height.get().is_multiple_of(self.schedule.every_blocks)
         {
             self.check_invariants()?;
+        }
+        Ok(checked)
+    }
+
+    /// Takes note of the validators of the next block when the last one changed them.
+    fn note_validators(&mut self, anchor: &Anchor) -> Result<(), Fault> {
+        let validators = self.state.validators()?;
+        if validators != self.validators {
+            let change = ValidatorChange { anchor: anchor.clone(), validators: validators.clone() };
+            self.validator_changes.push(change);
+            self.validators = validators;
         }
         Ok(())
     }
@@ -282,17 +372,21 @@ impl Auditor {
     /// Checks all invariants once more and says what was checked.
     pub fn finish(self) -> Result<(AuditReport, State), AuditError> {
         self.check_invariants()?;
-        let state = self.state;
-        let report = AuditReport {
+        Ok((self.report(), self.state))
+    }
+
+    /// What was checked so far.
+    pub fn report(&self) -> AuditReport {
+        let state = &self.state;
+        AuditReport {
             height: state.tip.height,
             block_id: state.tip.block_id,
             state_root: state.root(),
             log_size: state.log.size(),
             log_root: state.log.root(),
             records: u64::try_from(state.records().count()).unwrap_or(u64::MAX),
-            ..self.report
-        };
-        Ok((report, state))
+            ..self.report.clone()
+        }
     }
 }
 
@@ -314,14 +408,54 @@ fn compare_outcomes(
         }
     }
     let stored = prepared.receipts.iter().zip(&prepared.events);
-    for (index, (outcome, (receipt, events))) in executed.outcomes.iter().zip(stored).enumerate() {
-        if codec::encode(&outcome.receipt) != *receipt {
-            return Err(AuditError::StoredOutcome { height, index, what: "receipt" });
+    let own = executed.outcomes.iter().zip(&executed.entries);
+    for (index, ((outcome, entry), (receipt, events))) in own.zip(stored).enumerate() {
+        let differs = |what| Err(AuditError::StoredOutcome { height, index, what });
+        // The receipt ends the log entry, whose transaction is the block's, byte by byte.
+        let transaction = prepared.transactions.get(index).map_or(0, |one| one.bytes().len());
+        let front = entry.len().saturating_sub(receipt.len());
+        if !entry.ends_with(receipt) || front != receipt_offset(transaction) {
+            return differs("receipt");
         }
-        let own = outcome.events.as_ref().map(codec::encode).unwrap_or_default();
-        if own != *events {
-            return Err(AuditError::StoredOutcome { height, index, what: "event record" });
+        // The digest in the receipt is that of the canonical bytes of the event record.
+        let is_empty = outcome.events.is_none();
+        if is_empty != events.is_empty()
+            || EventRecord::digest_of_bytes(events) != outcome.receipt.events
+        {
+            return differs("event record");
         }
     }
     Ok(())
+}
+
+/// Where the receipt begins in the log entry of a transaction of so many bytes: after the tag of
+/// the entry, the length in groups of seven bits, and the transaction.
+fn receipt_offset(transaction: usize) -> usize {
+    let bits = usize::BITS.saturating_sub(transaction.leading_zeros()).max(1);
+    let length = usize::try_from(bits.div_ceil(7)).unwrap_or(usize::MAX);
+    length.saturating_add(transaction).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::{LogEntry, Outcome, Receipt};
+    use crate::codec;
+    use crate::types::{Digest, TxId};
+
+    #[test]
+    fn the_receipt_begins_in_its_entry_where_it_is_looked_for() {
+        let receipt = Receipt {
+            tx_id: TxId::new([1; 32]),
+            height: Height::new(2),
+            position: 3,
+            outcome: Outcome::Accepted,
+            events: Digest::new([4; 32]),
+        };
+        for length in [0, 1, 127, 128, 16_383, 16_384, 61_440] {
+            let transaction = vec![9; length];
+            let entry = LogEntry::Transaction { transaction, receipt: receipt.clone() }.encode();
+            assert_eq!(entry[receipt_offset(length)..], codec::encode(&receipt));
+        }
+    }
 }

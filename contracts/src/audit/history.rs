@@ -20,12 +20,16 @@ pub const RECORDS_PER_FRAME_MAX: usize = 4_096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredBlock {
     /// Canonical bytes of the block.
+    #[serde(with = "codec::byte_string")]
     pub block: Vec<u8>,
     /// Canonical bytes of its certificate.
+    #[serde(with = "codec::byte_string")]
     pub certificate: Vec<u8>,
     /// Canonical bytes of the receipts, in order.
+    #[serde(with = "codec::byte_strings")]
     pub receipts: Vec<Vec<u8>>,
     /// Canonical bytes of the event records; empty for a refused transaction.
+    #[serde(with = "codec::byte_strings")]
     pub events: Vec<Vec<u8>>,
 }
 
@@ -33,10 +37,12 @@ pub struct StoredBlock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryRecord {
     /// Key.
+    #[serde(with = "codec::byte_string")]
     pub key: Vec<u8>,
     /// Slot in the state tree; none for derived tables.
     pub slot: Option<u64>,
     /// Canonical bytes.
+    #[serde(with = "codec::byte_string")]
     pub value: Vec<u8>,
 }
 

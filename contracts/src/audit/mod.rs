@@ -3,10 +3,20 @@
 //! Decoding and signatures of a block need nothing before it ([`PreparedBlock`]) and may run on
 //! many threads; certificates, rules, roots and invariants follow block by block ([`Auditor`]).
 
+mod accusation;
 mod auditor;
+mod compare;
 mod history;
+mod light;
 mod prepare;
+mod resume;
+#[cfg(test)]
+mod tests;
 
+pub use accusation::*;
 pub use auditor::*;
+pub use compare::*;
 pub use history::*;
+pub use light::*;
 pub use prepare::*;
+pub use resume::*;

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 /// Most bytes of the text of a proof file.
 pub const PROOF_TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-const BEGIN: &str = "-----BEGIN CETS PROOF-----";
-const END: &str = "-----END CETS PROOF-----";
+/// Label of proof files.
+const PROOF_LABEL: &str = "CETS PROOF";
 const LINE_CHARACTERS: usize = 64;
 
 /// Why a text is no proof file.
@@ -24,7 +24,7 @@ pub enum ArmourError {
         bytes: usize,
     },
     /// A line of dashes is missing, or there are two proofs.
-    #[error("the text must hold one \"{BEGIN}\" line and one \"{END}\" line after it")]
+    #[error("the text must hold one \"-----BEGIN …-----\" line and its END line after it")]
     Frame,
     /// Something stands after the proof.
     #[error("line {line}: nothing may stand after the proof")]
@@ -55,15 +55,29 @@ pub enum ArmourError {
     },
 }
 
-/// Writes bytes as armoured text after a comment of whole lines.
+/// The line before the bytes of a label.
+pub(crate) fn begin(label: &str) -> String {
+    format!("-----BEGIN {label}-----")
+}
+
+fn end(label: &str) -> String {
+    format!("-----END {label}-----")
+}
+
+/// Writes a proof as armoured text after a comment of whole lines.
 pub(super) fn write(comment: &str, bytes: &[u8]) -> String {
+    write_labelled(PROOF_LABEL, comment, bytes)
+}
+
+/// Writes bytes as armoured text of any label after a comment of whole lines.
+pub(crate) fn write_labelled(label: &str, comment: &str, bytes: &[u8]) -> String {
     let encoded = STANDARD.encode(bytes);
     let mut text = String::with_capacity(encoded.len().saturating_mul(66) / 64);
     for line in comment.lines() {
         text.push_str(line);
         text.push('\n');
     }
-    text.push_str(BEGIN);
+    text.push_str(&begin(label));
     text.push('\n');
     let mut rest = encoded.as_str();
     while !rest.is_empty() {
@@ -72,25 +86,31 @@ pub(super) fn write(comment: &str, bytes: &[u8]) -> String {
         text.push('\n');
         rest = after;
     }
-    text.push_str(END);
+    text.push_str(&end(label));
     text.push('\n');
     text
 }
 
-/// Reads the bytes of armoured text. Lines may end in CR LF.
+/// Reads the bytes of an armoured proof. Lines may end in CR LF.
 pub(super) fn read(text: &str) -> Result<Vec<u8>, ArmourError> {
+    read_labelled(PROOF_LABEL, text)
+}
+
+/// Reads the bytes of armoured text of any label. Lines may end in CR LF.
+pub(crate) fn read_labelled(label: &str, text: &str) -> Result<Vec<u8>, ArmourError> {
     if text.len() > PROOF_TEXT_BYTES_MAX {
         return Err(ArmourError::TooLarge { bytes: text.len() });
     }
+    let (begin, end) = (begin(label), end(label));
     let mut lines = text.lines().zip(1usize..);
-    if !lines.any(|(line, _)| line == BEGIN) {
+    if !lines.any(|(line, _)| line == begin) {
         return Err(ArmourError::Frame);
     }
     let mut encoded = String::with_capacity(text.len());
     let mut last_is_short = false;
     loop {
         let Some((line, number)) = lines.next() else { return Err(ArmourError::Frame) };
-        if line == END {
+        if line == end {
             break;
         }
         if line.is_empty() || line.len() > LINE_CHARACTERS || last_is_short {
@@ -126,7 +146,10 @@ mod tests {
         let (begin, rest) = text.split_once('\n').unwrap();
         assert_eq!(read(""), Err(ArmourError::Frame));
         assert_eq!(read(rest), Err(ArmourError::Frame));
-        assert_eq!(read(text.trim_end().trim_end_matches(END)), Err(ArmourError::Frame));
+        assert_eq!(
+            read(text.trim_end().trim_end_matches(end(PROOF_LABEL).as_str())),
+            Err(ArmourError::Frame)
+        );
         assert_eq!(read(&format!("{text}x")), Err(ArmourError::Trailing { line: 6 }));
         assert_eq!(read(&format!("{text}{text}")), Err(ArmourError::Trailing { line: 6 }));
         assert_eq!(read(&text.replace("\nBwc", "\nBw\nc")), Err(ArmourError::Line { line: 3 }));

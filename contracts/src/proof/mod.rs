@@ -34,7 +34,7 @@
 //! newest is for the reader to ask ([`ProofError::NotNewest`]).
 
 mod anchor;
-mod armour;
+pub(crate) mod armour;
 mod dossier;
 mod error;
 mod file;

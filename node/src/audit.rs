@@ -1,22 +1,23 @@
 //! The audit of a data folder, with the auditor that `cets audit` uses too.
 //!
-//! Beside what the auditor checks it holds the stored log against the blocks: every entry, every
-//! leaf, the newest frontier. The folder is opened for reading only, also beside a running node.
+//! Beside what the auditor checks it holds every row that blocks leave against execution: entries,
+//! outcomes, log nodes, indexes and the newest frontier. The folder is opened for reading only,
+//! also beside a running node.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use cets_contracts::audit::{
     AuditError, AuditReport, Auditor, HistoryRecord, InvariantSchedule, PreparedBlock, StoredBlock,
 };
-use cets_contracts::block::LogEntry;
+use cets_contracts::block::ValidatorSet;
 use cets_contracts::codec;
 use cets_contracts::genesis::Genesis;
-use cets_contracts::log::leaf_hash;
 use cets_contracts::types::Height;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use crate::store::{Column, Store, StoreError};
+use crate::store::{Column, RowChecker, Store, StoreError};
 
 /// Blocks prepared on all threads at a time.
 const BLOCKS_PER_WINDOW: u64 = 64;
@@ -51,7 +52,7 @@ pub fn audit_folder(
     folder: &Path,
     genesis: Option<&Genesis>,
     schedule: InvariantSchedule,
-    mut progress: impl FnMut(Height, Height),
+    mut progress: impl FnMut(Height, Height) + Send,
 ) -> Result<AuditReport, FolderAuditError> {
     let store = Store::open_read_only(folder)?;
     let own = stored_genesis(&store)?;
@@ -64,19 +65,32 @@ pub fn audit_folder(
     let mut auditor = Auditor::new(&own, schedule)?;
     let missing = || StoreError::damaged(Column::Meta, "tip", "it is missing");
     let last = store.tip()?.ok_or_else(missing)?.height;
+    let mut rows = RowChecker::new(&store);
+    let mut validators = BTreeMap::from([(Height::GENESIS.next(), auditor.validators().clone())]);
     let mut next = Height::GENESIS.next();
-    while next <= last {
-        let end = next.get().saturating_add(BLOCKS_PER_WINDOW).min(last.next().get());
-        let window: Vec<_> = (next.get()..end)
-            .into_par_iter()
-            .map(|height| prepare(&store, Height::new(height)))
-            .collect();
-        for prepared in window {
-            auditor.check_block(prepared?)?;
-            progress(next, last);
-            next = next.next();
-        }
+    let mut ready = prepare(&store, next, last, auditor.validators());
+    while !ready.is_empty() {
+        let after = Height::new(next.get().saturating_add(BLOCKS_PER_WINDOW));
+        let hint = auditor.validators().clone();
+        // One thread executes in order while the others prepare what comes next.
+        let (checked, prepared) = rayon::join(
+            || {
+                for block in ready {
+                    rows.check(&auditor.check_block(block?)?)?;
+                    progress(next, last);
+                    next = next.next();
+                }
+                Ok::<(), FolderAuditError>(())
+            },
+            || prepare(&store, after, last, &hint),
+        );
+        checked?;
+        ready = prepared;
     }
+    for change in auditor.validator_changes() {
+        validators.insert(change.anchor.height().next(), change.validators.clone());
+    }
+    rows.finish(&validators)?;
     let records = store.read_records()?.into_iter().map(|(key, record)| HistoryRecord {
         key,
         slot: record.slot.map(|slot| slot.get()),
@@ -94,29 +108,32 @@ fn stored_genesis(store: &Store) -> Result<Genesis, FolderAuditError> {
     serde_json::from_str(&json).map_err(|error| FolderAuditError::Genesis(error.to_string()))
 }
 
-/// Reads a block, holds its entries against the log's leaves and verifies its signatures.
-fn prepare(store: &Store, height: Height) -> Result<PreparedBlock, FolderAuditError> {
+/// Reads and prepares the blocks of a window on all threads; none beyond the last.
+///
+/// `validators` probably decide them: their certificates are verified here already.
+fn prepare(
+    store: &Store,
+    first: Height,
+    last: Height,
+    validators: &ValidatorSet,
+) -> Vec<Result<PreparedBlock, FolderAuditError>> {
+    let validators = Arc::new(validators.clone());
+    let end = first.get().saturating_add(BLOCKS_PER_WINDOW).min(last.next().get());
+    (first.get()..end)
+        .into_par_iter()
+        .map(|height| {
+            let mut prepared = prepare_one(store, Height::new(height))?;
+            prepared.check_certificate(&validators);
+            Ok(prepared)
+        })
+        .collect()
+}
+
+/// Reads a block and verifies its signatures.
+fn prepare_one(store: &Store, height: Height) -> Result<PreparedBlock, FolderAuditError> {
     let stored = store
         .block(height)?
         .ok_or_else(|| StoreError::damaged(Column::Headers, height, "the block is missing"))?;
-    let log_size = stored.block.header.log_size;
-    let header_entry = LogEntry::Header(stored.block.header.clone()).encode();
-    let mut leaves = BTreeSet::new();
-    let end = log_size.saturating_add(1);
-    store.for_each_entry(stored.first_log_index, end, |index, entry| {
-        let damaged = |reason| Err(StoreError::damaged(Column::Entries, index, reason));
-        if index == log_size && entry != header_entry {
-            return damaged("the header entry is not the block's header");
-        }
-        if store.log_node(0, index)? != Some(leaf_hash(entry)) {
-            return damaged("the leaf of the log is not this entry's");
-        }
-        leaves.insert(index);
-        Ok(())
-    })?;
-    if let Some(index) = (stored.first_log_index..end).find(|index| !leaves.contains(index)) {
-        return Err(StoreError::damaged(Column::Entries, index, "the entry is missing").into());
-    }
     let block = StoredBlock {
         block: stored.block.encode(),
         certificate: codec::encode(&stored.certificate),

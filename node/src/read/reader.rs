@@ -1,5 +1,6 @@
 //! Reads of the newest state and of history.
 
+use cets_consensus::Evidence;
 use cets_contracts::Fault;
 use cets_contracts::block::{Certificate, Header, LogEntry, ValidatorSet};
 use cets_contracts::codec;
@@ -210,6 +211,27 @@ impl Reader {
         let mut indexes = self.store.account_history(account, from, page_limit(limit))?;
         indexes.retain(|index| *index < log_size);
         indexes.into_iter().map(|index| self.transaction_at(index)).collect()
+    }
+
+    /// Canonical bytes of the validators of the height after this one, when this block changed
+    /// them.
+    pub fn validators_announced(&self, height: Height) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.store.validators_from(height.next())?)
+    }
+
+    /// Evidence of conflicting signatures, by height.
+    pub fn evidence(&self) -> Result<Vec<Evidence>, ReadError> {
+        Ok(self.store.evidence()?)
+    }
+
+    /// Visits the stored records of a table at one height: its key, slot and value; ends when
+    /// `visit` says false. Gives the height.
+    pub fn stored_table(
+        &self,
+        table: Table,
+        visit: impl FnMut(Height, &[u8], Option<u64>, &[u8]) -> Result<bool, ReadError>,
+    ) -> Result<Height, ReadError> {
+        self.store.visit_table(table, visit)
     }
 
     /// Validators of the height after the newest block, and that height.

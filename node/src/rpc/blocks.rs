@@ -155,6 +155,8 @@ fn block_at(
     caller: &Caller,
     height: Height,
 ) -> Result<Option<BlockResponse>, RpcError> {
+    let next_validators =
+        desk.reader().validators_announced(height).map_err(read_failed)?.unwrap_or_default();
     if caller.sight(Subject::Blocks) != Sight::All {
         let found = desk.reader().header(height).map_err(read_failed)?;
         return Ok(found.map(|found| BlockResponse {
@@ -162,6 +164,7 @@ fn block_at(
             certificate: codec::encode(&found.certificate),
             first_log_index: found.first_log_index,
             header: codec::encode(&found.header),
+            next_validators,
             ..BlockResponse::default()
         }));
     }
@@ -175,6 +178,7 @@ fn block_at(
         receipts: found.receipts,
         first_log_index: found.first_log_index,
         events: found.events,
+        next_validators,
     }))
 }
 

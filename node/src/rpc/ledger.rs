@@ -6,7 +6,8 @@ use cets_api::{
     ListHoldingsResponse, ListObligationsRequest, ListParametersRequest, ListProjectsRequest,
     ListPublicAccountsResponse, ListRecordsResponse, ListSettlementsRequest, ListSuppliesRequest,
     ListTasksRequest, LookupSerialRequest, LookupSerialResponse, ProveRecordsRequest,
-    ProveRecordsResponse, PublicAccount, RecordResponse, TraceRangeRequest, TraceRangeResponse,
+    ProveRecordsResponse, PublicAccount, RecordResponse, StreamUnitsRequest, TraceRangeRequest,
+    TraceRangeResponse, UnitsChunk,
 };
 use cets_contracts::codec;
 use cets_contracts::state::{
@@ -14,6 +15,7 @@ use cets_contracts::state::{
     Table, UnitRange, keys,
 };
 use cets_contracts::types::{AccountId, Height, Serial};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::access::{Caller, Sight, Subject};
@@ -21,6 +23,7 @@ use super::desk::{Desk, read_failed};
 use super::listing::{RecordPage, page_of};
 use super::prove::prove_records;
 use super::trace::{hop, trace_range};
+use super::units::UnitsQuery;
 use super::{RpcError, argument};
 use crate::read::{HeldRange, RawRecord};
 
@@ -30,6 +33,18 @@ pub struct LedgerService(pub Desk);
 
 #[tonic::async_trait]
 impl Ledger for LedgerService {
+    type StreamUnitsStream = ReceiverStream<Result<UnitsChunk, Status>>;
+
+    async fn stream_units(
+        &self,
+        request: Request<StreamUnitsRequest>,
+    ) -> Result<Response<Self::StreamUnitsStream>, Status> {
+        let asker = self.0.asker(request.metadata())?;
+        let query = UnitsQuery::open(&self.0, &asker.caller, request.get_ref())
+            .map_err(|error| error.into_status(asker.language))?;
+        Ok(Response::new(query.stream(self.0.clone(), asker)))
+    }
+
     async fn get_public_account(
         &self,
         request: Request<GetAccountRequest>,

@@ -15,6 +15,7 @@ mod argument;
 mod blocks;
 mod connections;
 mod desk;
+mod evidence;
 mod ledger;
 mod listing;
 mod log_files;
@@ -25,6 +26,7 @@ mod server;
 mod streams;
 mod trace;
 mod transactions;
+mod units;
 mod visible;
 
 pub(crate) use desk::Desk;

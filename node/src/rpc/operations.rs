@@ -1,7 +1,10 @@
 //! The service `Operations`: how the node is, and what happens.
 
 use cets_api::operations_server::Operations;
-use cets_api::{EventResponse, GetStatusRequest, NodeStatus, StreamEventsRequest};
+use cets_api::{
+    EventResponse, GetStatusRequest, ListEvidenceRequest, ListEvidenceResponse, NodeStatus,
+    StreamEventsRequest,
+};
 use cets_contracts::block::Receipt;
 use cets_contracts::codec;
 use cets_contracts::types::{AccountId, LogIndex};
@@ -11,6 +14,7 @@ use tonic::{Request, Response, Status};
 use super::access::{Caller, Sight, Subject};
 use super::config::{STREAM_ANSWERS_BUFFERED_MAX, STREAM_ENTRIES_PER_READ};
 use super::desk::{Asker, Desk, read_failed};
+use super::evidence::list_evidence;
 use super::streams::{Follower, Found, Then, follow};
 use super::transactions::view_of;
 use super::visible::View;
@@ -30,6 +34,13 @@ impl Operations for OperationsService {
         request: Request<GetStatusRequest>,
     ) -> Result<Response<NodeStatus>, Status> {
         self.0.answer(request, |desk, _, _| status(desk)).await
+    }
+
+    async fn list_evidence(
+        &self,
+        request: Request<ListEvidenceRequest>,
+    ) -> Result<Response<ListEvidenceResponse>, Status> {
+        self.0.answer(request, |desk, _, _| list_evidence(desk)).await
     }
 
     async fn stream_events(

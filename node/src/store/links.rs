@@ -51,16 +51,30 @@ struct Interval {
     last: MovementId,
 }
 
-/// Intervals as they are in the store, under what the block being committed changes.
+/// Intervals as they are in the store, under what the block being committed changes; or intervals
+/// in memory alone, to work them out again from the first block on.
 pub(super) struct HopMap<'a> {
     store: &'a Store,
-    cursor: DBRawIterator<'a>,
+    /// None when what the store holds does not count.
+    cursor: Option<DBRawIterator<'a>>,
     changes: BTreeMap<Vec<u8>, Option<Interval>>,
 }
 
 impl<'a> HopMap<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, cursor: store.cursor(Column::Hops), changes: BTreeMap::new() }
+        Self { store, cursor: Some(store.cursor(Column::Hops)), changes: BTreeMap::new() }
+    }
+
+    /// A map that begins empty, whatever the store holds.
+    pub(super) fn in_memory(store: &'a Store) -> Self {
+        Self { store, cursor: None, changes: BTreeMap::new() }
+    }
+
+    /// All intervals of a map in memory as rows, in the order of their keys.
+    pub(super) fn intervals(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
+        self.changes.iter().filter_map(|(key, change)| {
+            change.map(|interval| (key.clone(), encode_interval(&interval).to_vec()))
+        })
     }
 
     /// Records a movement and returns its links.
@@ -80,7 +94,7 @@ impl<'a> HopMap<'a> {
             })?;
             let end = found.end.min(range.end());
             links.push(Link { start: at, end, previous: found.last });
-            self.changes.insert(hop_key(&instrument, found.start), None);
+            self.remove(&instrument, found.start);
             if found.start < at {
                 self.put(&instrument, Interval { end: at, ..found });
             }
@@ -105,6 +119,15 @@ impl<'a> HopMap<'a> {
         }
     }
 
+    fn remove(&mut self, instrument: &Instrument, start: u64) {
+        let key = hop_key(instrument, start);
+        match self.cursor {
+            Some(_) => self.changes.insert(key, None),
+            // Nothing lies below that would have to be hidden.
+            None => self.changes.remove(&key),
+        };
+    }
+
     fn put(&mut self, instrument: &Instrument, interval: Interval) {
         self.changes.insert(hop_key(instrument, interval.start), Some(interval));
     }
@@ -120,12 +143,15 @@ impl<'a> HopMap<'a> {
             .range(..=key.clone())
             .rev()
             .find_map(|(key, change)| change.map(|interval| (key.clone(), interval)));
-        self.cursor.seek_for_prev(&key);
-        while self.cursor.key().is_some_and(|key| self.changes.contains_key(key)) {
-            self.cursor.prev();
+        if let Some(cursor) = &mut self.cursor {
+            cursor.seek_for_prev(&key);
+            while cursor.key().is_some_and(|key| self.changes.contains_key(key)) {
+                cursor.prev();
+            }
+            self.store.check_cursor(cursor)?;
         }
-        self.store.check_cursor(&self.cursor)?;
-        let stored = self.cursor.item().map(|(key, value)| (key.to_vec(), value));
+        let stored = self.cursor.as_ref().and_then(|cursor| cursor.item());
+        let stored = stored.map(|(key, value)| (key.to_vec(), value));
         let newest = match (changed, stored) {
             (Some((changed_key, interval)), Some((stored_key, _))) if changed_key > stored_key => {
                 Some((changed_key, interval))

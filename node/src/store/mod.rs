@@ -15,6 +15,7 @@
 //! History is kept once: a block is its header and its log entries, and is put together from them.
 
 mod batch;
+mod check;
 mod checkpoints;
 mod columns;
 mod database;
@@ -30,6 +31,7 @@ mod validators;
 mod votes;
 
 pub use batch::BlockBatch;
+pub use check::RowChecker;
 pub use checkpoints::{CosignedMark, StoredCheckpoint};
 pub use columns::Column;
 pub use database::Store;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cets_contracts::codec;
 use cets_contracts::genesis::Genesis;
 use cets_contracts::log::{LogFrontier, root_at};
-use cets_contracts::state::{State, StoredRecord, Tip};
+use cets_contracts::state::{State, StoredRecord, Table, Tip, keys};
 use cets_contracts::tree::Slot;
 use cets_contracts::types::{ChainId, Height};
 
@@ -126,6 +126,40 @@ impl Store {
                 None => self.delete(writes, Column::Records, key),
             }
         }
+    }
+
+    /// Visits the stored records of a table at one height, in the order of their keys, until
+    /// `visit` says false; gives the height. Blocks may be committed meanwhile and are not seen.
+    pub fn visit_table<E: From<StoreError>>(
+        &self,
+        table: Table,
+        mut visit: impl FnMut(Height, &[u8], Option<u64>, &[u8]) -> Result<bool, E>,
+    ) -> Result<Height, E> {
+        let prefix = keys::table_prefix(table);
+        let (height, mut cursor) = loop {
+            // A cursor sees the moment it was made; no block was committed around it when the
+            // tip before and after is the same.
+            let before = self.tip()?;
+            let cursor = self.cursor(Column::Records);
+            if self.tip()? == before {
+                break (before.map_or(Height::GENESIS, |tip| tip.height), cursor);
+            }
+        };
+        cursor.seek(prefix.as_bytes());
+        while let Some((key, value)) = cursor.item() {
+            if !key.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            let record = decode_record(value).ok_or_else(|| {
+                StoreError::damaged(Column::Records, hex::encode(key), "it has no slot and value")
+            })?;
+            if !visit(height, key, record.slot.map(Slot::get), &record.value)? {
+                break;
+            }
+            cursor.next();
+        }
+        self.check_cursor(&cursor)?;
+        Ok(height)
     }
 
     /// All state records.

@@ -2,15 +2,16 @@
 
 use cets_api::{
     GetAccountRequest, GetBlockRequest, GetTransactionRequest, ListAccountsRequest,
-    ListHoldingsRequest, ListObligationsRequest, ListTasksRequest, ListTransactionsRequest,
-    LogProofRequest, LookupSerialRequest, ProveRecordsRequest, SimulateRequest,
-    StreamBlocksRequest, StreamEventsRequest,
+    ListEvidenceRequest, ListHoldingsRequest, ListObligationsRequest, ListTasksRequest,
+    ListTransactionsRequest, LogProofRequest, LookupSerialRequest, ProveRecordsRequest,
+    SimulateRequest, StreamBlocksRequest, StreamEventsRequest, StreamUnitsRequest,
 };
+use cets_contracts::audit::HistoryRecord;
 use cets_contracts::block::EventRecord;
 use cets_contracts::codec;
 use cets_contracts::rules::allowances::transfer::Transfer;
 use cets_contracts::rules::{Effects, Event};
-use cets_contracts::state::{Key, keys};
+use cets_contracts::state::{Key, Table, UnitRange, keys};
 use cets_contracts::types::{AccountId, PublicKey};
 use tonic::{Code, Status};
 
@@ -395,4 +396,50 @@ async fn a_token_ends_with_its_time_and_with_the_representative() {
     let request = trader.ask(GetAccountRequest { account: text(market.trader) });
     let refused = trader.ledger().get_account(request).await.unwrap_err();
     assert_eq!(report(&refused).number, 104);
+}
+
+/// All ranges that a caller gets, or why none.
+async fn stored_units(client: &Client, of: Option<Party>) -> Result<Vec<UnitRange>, Answer> {
+    let account = of.map(text).unwrap_or_default();
+    let stream = client.ledger().stream_units(client.ask(StreamUnitsRequest { account })).await;
+    let mut stream = match stream {
+        Ok(stream) => stream.into_inner(),
+        Err(status) => return Err(answer_of::<()>(Err(status))),
+    };
+    let mut ranges = Vec::new();
+    while let Some(chunk) = stream.message().await.unwrap() {
+        assert!(chunk.height > 0);
+        let records: Vec<HistoryRecord> = codec::decode(&chunk.records).unwrap();
+        for record in records {
+            assert_eq!(Table::of(&record.key), Some(Table::Units));
+            ranges.push(codec::decode(&record.value).unwrap());
+        }
+    }
+    Ok(ranges)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_ranges_are_streamed_to_auditors_whole_and_to_holders_their_own() {
+    let market = Market::open().await;
+    let auditor = market.client(market.auditor).await;
+    let all = stored_units(&auditor, None).await.unwrap();
+    let of = |party: Party| {
+        all.iter().filter(|range| range.place.holder == party.account).cloned().collect::<Vec<_>>()
+    };
+    assert!(!of(market.mill).is_empty() && of(market.mill).len() < all.len());
+    assert_eq!(stored_units(&auditor, Some(market.mill)).await.unwrap(), of(market.mill));
+    let mill = market.client(market.mill).await;
+    assert_eq!(stored_units(&mill, Some(market.mill)).await.unwrap(), of(market.mill));
+    assert_eq!(stored_units(&mill, None).await, Err(Answer::NotAllowed));
+    assert_eq!(stored_units(&mill, Some(market.plant)).await, Err(Answer::NotAllowed));
+    let anybody = market.network.public().await;
+    assert_eq!(stored_units(&anybody, None).await, Err(Answer::TokenRequired));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_is_for_everyone() {
+    let market = Market::open().await;
+    let anybody = market.network.public().await;
+    let kept = anybody.operations().list_evidence(anybody.ask(ListEvidenceRequest {})).await;
+    assert_eq!(kept.unwrap().into_inner().evidence, []);
 }

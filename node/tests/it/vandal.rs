@@ -88,20 +88,83 @@ async fn a_flipped_bit_in_any_stored_entry_is_found() {
     audit(folder.path()).unwrap();
 }
 
+/// Every table that a block leaves rows in, records and certificates included.
+const OF_BLOCKS: [Column; 11] = [
+    Column::Records,
+    Column::Headers,
+    Column::BlockStarts,
+    Column::Certificates,
+    Column::ValidatorSets,
+    Column::Entries,
+    Column::Outcomes,
+    Column::LogNodes,
+    Column::Transactions,
+    Column::Histories,
+    Column::Hops,
+];
+
 #[tokio::test]
-async fn flipped_events_receipts_and_log_nodes_are_found() {
-    for column in [Column::Outcomes, Column::LogNodes, Column::Headers] {
-        let message = found(|disk| {
-            let rows = disk.rows(column);
-            let (key, value) = &rows[rows.len() / 2];
-            let mut flipped = value.clone();
-            let middle = flipped.len() / 2;
-            flipped[middle] ^= 1;
-            disk.put(column, key, &flipped);
-        })
-        .await;
-        assert!(!message.is_empty(), "{column:?}: {message}");
+async fn a_flipped_bit_in_the_value_of_any_row_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    history(folder.path()).await;
+    for column in OF_BLOCKS {
+        let rows = Disk::open(folder.path()).rows(column);
+        assert!(!rows.is_empty(), "{column:?}");
+        // A prime step meets every kind of row and every part of a value.
+        for (key, value) in rows.iter().step_by(3).filter(|(_, value)| !value.is_empty()) {
+            for at in (0..value.len()).step_by(59) {
+                let mut flipped = value.clone();
+                flipped[at] ^= 1;
+                Disk::open(folder.path()).put(column, key, &flipped);
+                let found = audit(folder.path());
+                assert!(found.is_err(), "{column:?}, {}, byte {at}", hex::encode(key));
+            }
+            Disk::open(folder.path()).put(column, key, value);
+        }
     }
+    audit(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_removed_and_an_added_row_of_any_table_are_found_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    history(folder.path()).await;
+    for column in OF_BLOCKS {
+        let rows = Disk::open(folder.path()).rows(column);
+        for at in [0, rows.len() / 2, rows.len() - 1] {
+            let (key, value) = &rows[at];
+            Disk::open(folder.path()).delete(column, key);
+            let message = audit(folder.path()).expect_err("a removed row");
+            assert!(!message.is_empty(), "{column:?}, {}", hex::encode(key));
+            Disk::open(folder.path()).put(column, key, value);
+        }
+        if matches!(column, Column::LogNodes) {
+            // A node beyond the log's end is not reached by any proof.
+            continue;
+        }
+        let (key, value) = rows.last().unwrap();
+        let mut more = key.clone();
+        *more.last_mut().unwrap() ^= 0x80;
+        Disk::open(folder.path()).put(column, &more, value);
+        let message = audit(folder.path()).expect_err("an added row");
+        assert!(!message.is_empty(), "{column:?}");
+        Disk::open(folder.path()).delete(column, &more);
+    }
+    audit(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_last_block_is_found() {
+    let message = found(|disk| {
+        let (key, _) = disk.rows(Column::Headers).pop().unwrap();
+        disk.delete(Column::Headers, &key);
+        let (key, _) = disk.rows(Column::Certificates).pop().unwrap();
+        disk.delete(Column::Certificates, &key);
+        let (key, _) = disk.rows(Column::Entries).pop().unwrap();
+        disk.delete(Column::Entries, &key);
+    })
+    .await;
+    assert!(message.contains("headers, 5: the block is missing"), "{message}");
 }
 
 #[tokio::test]

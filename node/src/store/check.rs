@@ -1,0 +1,235 @@
+//! Holding every row that blocks leave in the store against what execution gives again.
+//!
+//! Beside headers, certificates and records, which the auditor checks, a block leaves rows that
+//! people ask for: entries, outcomes with the links of movements, log nodes, and indexes. Each is
+//! worked out again in memory, in the order of the blocks, and compared byte by byte; at the end
+//! no table may hold a row more.
+
+use std::collections::BTreeMap;
+
+use cets_contracts::audit::CheckedBlock;
+use cets_contracts::block::{ValidatorSet, touched_accounts};
+use cets_contracts::codec;
+use cets_contracts::types::{Height, LogIndex};
+
+use super::history::{BlockPosition, history_key};
+use super::links::{HopMap, MovementId, encode_links};
+use super::{Column, Store, StoreError};
+
+/// Checks the rows of blocks in their order.
+pub struct RowChecker<'a> {
+    store: &'a Store,
+    hops: HopMap<'a>,
+    /// Log index of the next block's first entry.
+    next: LogIndex,
+    blocks: u64,
+    transactions: u64,
+    histories: u64,
+}
+
+impl<'a> RowChecker<'a> {
+    /// A checker before the first block.
+    pub fn new(store: &'a Store) -> Self {
+        let hops = HopMap::in_memory(store);
+        Self { store, hops, next: 0, blocks: 0, transactions: 0, histories: 0 }
+    }
+
+    /// Checks all rows of the next block.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the table and the row.
+    pub fn check(&mut self, block: &CheckedBlock) -> Result<(), StoreError> {
+        let first = self.next;
+        self.check_position(block, first)?;
+        let end = block.header.log_size.saturating_add(1);
+        self.check_runs(Column::Entries, first, end, block.entries.iter().map(Vec::as_slice))?;
+        let mut outcomes = Vec::with_capacity(block.outcomes.len());
+        for (log_index, position) in (first..).zip(0..block.outcomes.len()) {
+            outcomes.push(self.outcome(block, log_index, position)?);
+        }
+        let last = first.saturating_add(count(block.outcomes.len()));
+        self.check_runs(Column::Outcomes, first, last, outcomes.iter().map(Vec::as_slice))?;
+        for node in &block.log_nodes {
+            if self.store.log_node(node.level, node.index)? != Some(node.hash) {
+                let row = format!("level {}, index {}", node.level, node.index);
+                let reason = "the node is not what the entries give";
+                return Err(StoreError::damaged(Column::LogNodes, row, reason));
+            }
+        }
+        self.next = end;
+        self.blocks = self.blocks.saturating_add(1);
+        Ok(())
+    }
+
+    fn check_position(&self, block: &CheckedBlock, first: LogIndex) -> Result<(), StoreError> {
+        let height = block.header.height;
+        let position = BlockPosition { header: block.header.clone(), first_log_index: first };
+        let key = height.get().to_be_bytes();
+        self.expect(Column::Headers, &key, height, &codec::encode(&position))?;
+        self.expect(Column::BlockStarts, &first.to_be_bytes(), first, &key)
+    }
+
+    /// Checks the indexes of a transaction and gives the item of its run of outcomes.
+    fn outcome(
+        &mut self,
+        block: &CheckedBlock,
+        log_index: LogIndex,
+        position: usize,
+    ) -> Result<Vec<u8>, StoreError> {
+        let (Some(outcome), Some(transaction)) =
+            (block.outcomes.get(position), block.transactions.get(position))
+        else {
+            return Err(StoreError::damaged(Column::Outcomes, log_index, "it is missing"));
+        };
+        let id = transaction.id();
+        self.expect(Column::Transactions, id.as_bytes(), id, &log_index.to_be_bytes())?;
+        self.transactions = self.transactions.saturating_add(1);
+        for account in touched_accounts(transaction.body(), outcome.events.as_ref()) {
+            let row = format!("{account}, log index {log_index}");
+            self.expect(Column::Histories, &history_key(account, log_index), row, &[])?;
+            self.histories = self.histories.saturating_add(1);
+        }
+        let mut links = Vec::new();
+        let movements = outcome.events.iter().flat_map(|events| &events.effects.units);
+        for (position, movement) in (0u32..).zip(movements) {
+            links.push(self.hops.record(movement, MovementId { log_index, position })?);
+        }
+        let events = outcome.events.as_ref().map(codec::encode).unwrap_or_default();
+        let length = u32::try_from(events.len()).unwrap_or(u32::MAX).to_be_bytes();
+        Ok([&length[..], &events, &encode_links(&links)].concat())
+    }
+
+    /// Refuses a row that is missing or holds something else.
+    fn expect(
+        &self,
+        column: Column,
+        key: &[u8],
+        row: impl core::fmt::Display,
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        match self.store.get(column, key)? {
+            Some(found) if found.as_ref() == value => Ok(()),
+            Some(_) => {
+                Err(StoreError::damaged(column, row, "the stored row is not what execution gives"))
+            }
+            None => Err(StoreError::damaged(column, row, "the row is missing")),
+        }
+    }
+
+    /// Compares the items from `begin` to before `end` with those expected.
+    fn check_runs<'e>(
+        &self,
+        column: Column,
+        begin: LogIndex,
+        end: LogIndex,
+        mut expected: impl Iterator<Item = &'e [u8]>,
+    ) -> Result<(), StoreError> {
+        let mut next = begin;
+        self.store.for_each_in_runs(column, begin, end, |index, item| {
+            if index != next {
+                return Err(StoreError::damaged(column, next, "it is missing or stands twice"));
+            }
+            if expected.next() != Some(item) {
+                let reason = "the stored item is not what execution gives";
+                return Err(StoreError::damaged(column, index, reason));
+            }
+            next = next.saturating_add(1);
+            Ok(())
+        })?;
+        if next == end {
+            return Ok(());
+        }
+        Err(StoreError::damaged(column, next, "it is missing"))
+    }
+
+    /// After the last block: last movements of all units, validator sets, and no row too many.
+    ///
+    /// `validators` are the sets by the first height that each decides.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn finish(self, validators: &BTreeMap<Height, ValidatorSet>) -> Result<(), StoreError> {
+        let store = self.store;
+        check_table(store, Column::Hops, self.hops.intervals())?;
+        let sets = validators
+            .iter()
+            .map(|(height, set)| (height.get().to_be_bytes().to_vec(), codec::encode(set)));
+        check_table(store, Column::ValidatorSets, sets)?;
+        let counted = [
+            (Column::Headers, self.blocks),
+            (Column::BlockStarts, self.blocks),
+            (Column::Certificates, self.blocks),
+            (Column::Transactions, self.transactions),
+            (Column::Histories, self.histories),
+        ];
+        for (column, expected) in counted {
+            let found = store.count_rows(column)?;
+            if found != expected {
+                let reason = format!("it has {found} rows, the history gives {expected}");
+                return Err(StoreError::damaged(column, "all", reason));
+            }
+        }
+        for column in [Column::Entries, Column::Outcomes] {
+            store.for_each_in_runs(column, self.next, u64::MAX, |index, _| {
+                Err(StoreError::damaged(column, index, "it lies beyond the last block"))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a table that holds other rows than these, given in the order of their keys.
+fn check_table(
+    store: &Store,
+    column: Column,
+    expected: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+) -> Result<(), StoreError> {
+    let mut cursor = store.cursor(column);
+    cursor.seek_to_first();
+    for (key, value) in expected {
+        let row = hex::encode(&key);
+        match cursor.item() {
+            Some((found, stored)) if found == key => {
+                if stored != value {
+                    let reason = "the stored row is not what execution gives";
+                    return Err(StoreError::damaged(column, row, reason));
+                }
+            }
+            Some((found, _)) if found < key.as_slice() => {
+                let reason = "it does not belong to the history";
+                return Err(StoreError::damaged(column, hex::encode(found), reason));
+            }
+            _ => {
+                store.check_cursor(&cursor)?;
+                return Err(StoreError::damaged(column, row, "the row is missing"));
+            }
+        }
+        cursor.next();
+    }
+    store.check_cursor(&cursor)?;
+    match cursor.key() {
+        Some(key) => {
+            let reason = "it does not belong to the history";
+            Err(StoreError::damaged(column, hex::encode(key), reason))
+        }
+        None => Ok(()),
+    }
+}
+
+impl Store {
+    fn count_rows(&self, column: Column) -> Result<u64, StoreError> {
+        let mut cursor = self.cursor(column);
+        let mut rows = 0u64;
+        cursor.seek_to_first();
+        while cursor.valid() {
+            rows = rows.saturating_add(1);
+            cursor.next();
+        }
+        self.check_cursor(&cursor)?;
+        Ok(rows)
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

@@ -3,9 +3,11 @@
 use cets_api::BlockResponse;
 use cets_contracts::audit::{HistoryRecord, StoredBlock};
 use cets_contracts::genesis::Genesis;
+use cets_contracts::state::Tip;
 use cets_contracts::types::Height;
 
 use super::HistorySource;
+use super::source::other_history;
 use crate::client::Node;
 use crate::error::{CliError, ErrorKind};
 use crate::text;
@@ -16,6 +18,8 @@ pub struct NodeHistory {
     genesis: Genesis,
     blocks: tonic::Streaming<BlockResponse>,
     to: Height,
+    /// Height of the next block.
+    next: Height,
 }
 
 impl NodeHistory {
@@ -34,7 +38,7 @@ impl NodeHistory {
         }
         let to = Height::new(node.status().height);
         let blocks = node.stream_blocks(Height::new(1), to)?;
-        Ok(Self { node, genesis, blocks, to })
+        Ok(Self { node, genesis, blocks, to, next: Height::new(1) })
     }
 }
 
@@ -48,9 +52,10 @@ impl HistorySource for NodeHistory {
     }
 
     fn next_block(&mut self) -> Result<Option<StoredBlock>, CliError> {
-        if self.to == Height::GENESIS {
+        if self.next > self.to {
             return Ok(None);
         }
+        self.next = self.next.next();
         let Some(answer) = self.node.next_block(&mut self.blocks)? else { return Ok(None) };
         if answer.block.is_empty() {
             return Err(CliError::new(
@@ -67,6 +72,21 @@ impl HistorySource for NodeHistory {
         }
         let BlockResponse { block, certificate, receipts, events, .. } = answer;
         Ok(Some(StoredBlock { block, certificate, receipts, events }))
+    }
+
+    fn skip(&mut self, tip: &Tip) -> Result<(), CliError> {
+        if tip.height > self.to {
+            return Err(other_history(tip));
+        }
+        let (header, _) = self.node.header(Some(tip.height))?;
+        if header.id() != tip.block_id {
+            return Err(other_history(tip));
+        }
+        self.next = tip.height.next();
+        if self.next <= self.to {
+            self.blocks = self.node.stream_blocks(self.next, self.to)?;
+        }
+        Ok(())
     }
 
     fn next_records(&mut self) -> Result<Option<Vec<HistoryRecord>>, CliError> {

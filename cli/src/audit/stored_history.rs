@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use cets_contracts::audit::{
     FRAME_BYTES_MAX, Frame, HISTORY_MAGIC, HistoryRecord, RECORDS_PER_FRAME_MAX, StoredBlock,
 };
+use cets_contracts::block::Block;
 use cets_contracts::genesis::Genesis;
+use cets_contracts::state::Tip;
 use cets_contracts::types::Height;
 
 use super::HistorySource;
+use super::source::other_history;
 use crate::error::CliError;
 use crate::text;
 use crate::text::Text;
@@ -68,6 +71,21 @@ impl HistorySource for StoredHistory {
                 self.pending = Some(other);
                 Ok(None)
             }
+        }
+    }
+
+    fn skip(&mut self, tip: &Tip) -> Result<(), CliError> {
+        let mut last = None;
+        for _ in 0..tip.height.get() {
+            last = self.next_block()?;
+            if last.is_none() {
+                return Err(other_history(tip));
+            }
+        }
+        let block = last.and_then(|stored| Block::decode(&stored.block).ok());
+        match block {
+            Some(block) if block.header.id() == tip.block_id => Ok(()),
+            _ => Err(other_history(tip)),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Ledger objects arrive as canonical bytes and are decoded here, so commands see typed values
 //! only.
 
+mod audits;
 mod blocks;
 mod connect;
 mod failure;
@@ -11,6 +12,7 @@ mod log;
 pub mod proofs;
 mod transactions;
 
+pub use audits::unit_range;
 pub use blocks::*;
 pub use connect::*;
 pub use failure::*;

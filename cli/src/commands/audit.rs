@@ -1,6 +1,12 @@
 //! `cets audit`: the whole history again from genesis, trusting nobody.
 
+mod blame;
+mod compare;
+mod light;
+
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use cets_contracts::audit::InvariantSchedule;
 use cets_contracts::genesis::{ClockRule, Genesis};
@@ -8,20 +14,28 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::network::read_genesis;
-use crate::audit::{Audited, HistorySource, NodeHistory, StoredHistory, audit};
+use crate::audit::{AuditPlan, Audited, HistorySource, NodeHistory, StoredHistory, audit};
 use crate::client::Node;
 use crate::error::CliError;
 use crate::output::{Cell, Report, left};
 use crate::progress::bar;
 use crate::session::Session;
 use crate::text;
-use crate::text::Text;
+use crate::text::{Text, grouped};
+
+pub use blame::{is_accusation, verify_accusation};
 
 /// What to audit.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Verifies every signature, certificate, rule, root and invariant from genesis
     Verify(VerifyArgs),
+    /// Verifies headers, certificates and changes of the validators alone; open to everyone
+    Light(light::LightArgs),
+    /// Compares holdings between nodes, exported histories and lists of one's own
+    Compare(compare::CompareArgs),
+    /// Finds who signed two conflicting statements, and checks such accusations offline
+    Blame(blame::BlameArgs),
 }
 
 /// Arguments of `cets audit verify`.
@@ -39,25 +53,70 @@ pub struct VerifyArgs {
     /// Checks all invariants every so many blocks, besides the end; 0 for only there
     #[arg(long, value_name = "BLOCKS", default_value_t = 0)]
     invariants_every: u64,
+    /// Goes on from this file when it exists; saves the state there, also at Ctrl-C
+    #[arg(long, value_name = "FILE", conflicts_with = "all_nodes")]
+    resume: Option<PathBuf>,
+    /// Saves the state every so many blocks
+    #[arg(long, value_name = "BLOCKS", default_value_t = 20_000, requires = "resume")]
+    save_every: u64,
 }
 
 /// Runs `cets audit`.
 pub fn run(command: AuditCommand, session: &mut Session<'_>) -> Result<Report, CliError> {
-    let AuditCommand::Verify(args) = command;
+    match command {
+        AuditCommand::Verify(args) => verify(&args, session),
+        AuditCommand::Light(args) => light::run(&args, session),
+        AuditCommand::Compare(args) => compare::run(&args, session),
+        AuditCommand::Blame(args) => blame::run(&args, session),
+    }
+}
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Lets Ctrl-C ask for a saved state; a second one ends the program at once.
+fn watch_interrupt() -> Result<(), CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::bug(text!("Ctrl-C cannot be watched: {error}", "无法监听 Ctrl-C：{error}"))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(failed)?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                STOP.store(true, Ordering::Relaxed);
+            }
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        });
+    });
+    Ok(())
+}
+
+fn verify(args: &VerifyArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
     let genesis = own_genesis(args.genesis.as_ref(), session)?;
-    let schedule = InvariantSchedule { every_blocks: args.invariants_every };
+    let plan = AuditPlan {
+        schedule: InvariantSchedule { every_blocks: args.invariants_every },
+        resume: args.resume.as_deref(),
+        save_every: args.save_every.max(1),
+        stop: args.resume.as_ref().map(|_| &STOP),
+    };
+    if args.resume.is_some() {
+        watch_interrupt()?;
+    }
     let mut audits: Vec<(String, Audited)> = Vec::new();
     if let Some(path) = &args.export {
         let mut history = StoredHistory::open(path)?;
         if let Some(genesis) = &genesis {
             same_chain(genesis, history.genesis())?;
         }
-        audits.push((path.display().to_string(), run_one(&mut history, schedule, session)?));
+        audits.push((path.display().to_string(), run_one(&mut history, &plan, session)?));
     } else {
         for node in nodes(args.all_nodes, session)? {
             let address = node.address().to_owned();
             let mut history = NodeHistory::open(node, genesis.clone())?;
-            audits.push((address, run_one(&mut history, schedule, session)?));
+            audits.push((address, run_one(&mut history, &plan, session)?));
         }
     }
     Ok(report(&audits, genesis.is_some() || session.context().chain.is_some()))
@@ -104,12 +163,20 @@ fn nodes(all: bool, session: &Session<'_>) -> Result<Vec<Node>, CliError> {
 
 fn run_one(
     history: &mut dyn HistorySource,
-    schedule: InvariantSchedule,
+    plan: &AuditPlan<'_>,
     session: &Session<'_>,
 ) -> Result<Audited, CliError> {
     let work = text!("auditing blocks", "审计区块");
     let bar = bar(session, &work, history.height_expected().map(|height| height.get()));
-    let audited = audit(history, schedule, &|blocks| bar.set_position(blocks));
+    let (started, lang) = (Instant::now(), session.lang());
+    let audited = audit(history, plan, &|at| {
+        bar.set_position(at.blocks);
+        let millis = started.elapsed().as_millis().max(1);
+        let speed = u128::from(at.transactions).saturating_mul(1_000).checked_div(millis);
+        let speed = grouped(speed.unwrap_or(0));
+        let shown = text!("{speed} transactions/s, blocks", "每秒 {speed} 笔交易，区块");
+        bar.set_message(shown.get(lang).to_owned());
+    });
     bar.finish_and_clear();
     audited
 }
@@ -127,6 +194,7 @@ fn report(audits: &[(String, Audited)], anchored: bool) -> Report {
             json!({
                 "source": source,
                 "report": audited.report,
+                "executed": audited.executed,
                 "records_compared": audited.records_compared,
                 "seconds": format!("{:.3?}", audited.elapsed),
                 "milliseconds": u64::try_from(audited.elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -173,7 +241,8 @@ fn facts(source: &str, audited: &Audited) -> Vec<(Text, Cell)> {
             text!("transactions executed again", "重新执行的交易"),
             Cell::number(checked.transactions),
         ),
-        (text!("of them accepted", "其中被接受"), Cell::number(checked.accepted)),
+        (text!("of them in this run", "其中本次执行"), Cell::number(audited.executed)),
+        (text!("accepted", "被接受"), Cell::number(checked.accepted)),
         (text!("signatures verified", "已验证签名"), Cell::number(checked.signatures)),
         (text!("log entries", "日志条目"), Cell::number(checked.log_size)),
         (text!("log root", "日志根"), Cell::same(checked.log_root)),
@@ -184,7 +253,7 @@ fn facts(source: &str, audited: &Audited) -> Vec<(Text, Cell)> {
         (text!("time", "用时"), Cell::same(format!("{:.2?}", audited.elapsed))),
         (
             text!("transactions per second", "每秒交易"),
-            Cell::number(per_second(checked.transactions, audited)),
+            Cell::number(per_second(audited.executed, audited)),
         ),
     ]
 }

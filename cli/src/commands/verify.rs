@@ -6,6 +6,7 @@ use cets_contracts::genesis::Genesis;
 use cets_contracts::transparency::{Note, Policy, TlogProof};
 use clap::Args;
 
+use super::audit::{is_accusation, verify_accusation};
 use super::network::read_genesis;
 use crate::certificates::certificate_report;
 use crate::clock::duration_millis;
@@ -22,7 +23,7 @@ use crate::text;
 /// Arguments of `cets verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A tlog-proof@v1, a proof file, or a certificate as JSON or PDF
+    /// A tlog-proof@v1, a proof file, a certificate as JSON or PDF, or an accusation
     file: PathBuf,
     /// Genesis file, for everything but a tlog-proof [default: the context's]
     #[arg(long, value_name = "FILE")]
@@ -43,6 +44,9 @@ pub struct VerifyArgs {
 
 /// Runs `cets verify`.
 pub fn run(args: &VerifyArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
+    if is_accusation(&args.file) {
+        return verify_accusation(&args.file, args.genesis.as_ref(), session);
+    }
     let report = match read_document(&args.file)? {
         Document::Tlog(proof) => verify_tlog(args, &proof, session)?,
         Document::Evidence(evidence) => verify_evidence(args, &evidence, session)?,

@@ -158,3 +158,182 @@ fn a_history_of_another_chain_is_refused() {
         .run("audit verify --export history.cets --genesis other/genesis.json --output json");
     bench.refuses(&ran, "the history is of chain");
 }
+
+#[test]
+fn a_flipped_bit_in_any_byte_of_an_export_is_seen() {
+    use cets_cli::audit::{AuditPlan, StoredHistory, audit};
+    use cets_contracts::audit::InvariantSchedule;
+
+    let bench = Bench::new();
+    let path = bench.desk.path("history.cets");
+    let whole = bench.ledger.history(&bench.ledger.blocks, bench.ledger.records());
+    let chain = bench.ledger.network.genesis.chain_id();
+    let sound = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let mut history = StoredHistory::open(&path)?;
+        let plan = AuditPlan::whole(InvariantSchedule { every_blocks: 0 });
+        audit(&mut history, &plan, &|_| {}).map(|audited| audited.report.chain_id)
+    };
+    assert_eq!(sound(&whole).unwrap(), chain);
+    // A step that is prime to every length meets all fields; every byte is met in a few runs.
+    let step = std::env::var("STEP").ok().and_then(|step| step.parse().ok()).unwrap_or(7);
+    for at in (0..whole.len()).step_by(step) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 8);
+        match sound(&flipped) {
+            Err(error) => assert!(!error.to_human(cets_cli::text::Lang::En).is_empty()),
+            // A hexadecimal digit of the genesis document may be written large: it says the same.
+            Ok(found) => {
+                assert!(at < 24 + bench.ledger.genesis_json().len(), "byte {at}");
+                assert_eq!(found, chain, "byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_deleted_last_block_is_seen_also_when_the_end_says_so() {
+    let bench = Bench::new();
+    let whole = bench.ledger.history(&bench.ledger.blocks[..2], bench.ledger.records());
+    // The end frame is the last thirteen bytes: length, tag, height.
+    let mut shortened = whole[..whole.len() - 13].to_vec();
+    shortened
+        .extend(cets_contracts::audit::Frame::End(cets_contracts::types::Height::new(2)).encode());
+    bench.refuses(&bench.audit(&shortened), "of table");
+}
+
+#[test]
+fn a_forked_history_is_seen_at_its_height_by_both_audits() {
+    let bench = Bench::new();
+    for index in 0..3 {
+        let mut blocks = bench.ledger.blocks.clone();
+        blocks[index] = bench.ledger.forked(index, 4);
+        let ran = bench.audit_of(&blocks, Vec::new());
+        bench.refuses(&ran, &format!("the parent of block {}", index + 2));
+        let light = bench.desk.run("audit light --export history.cets --output json");
+        bench.refuses(&light, &format!("header {} names parent", index + 2));
+    }
+}
+
+#[test]
+fn the_light_audit_follows_certificates_and_sees_what_breaks_them() {
+    let bench = Bench::new();
+    bench.audit_of(&bench.ledger.blocks, bench.ledger.records());
+    let ran = bench.desk.good("audit light --export history.cets --output json");
+    let report = &ran.json()["report"];
+    assert_eq!((report["certificates"].as_u64(), report["height"].as_u64()), (Some(4), Some(4)));
+    assert_eq!(report["signatures"], 16);
+    let light = |blocks: &[StoredBlock]| {
+        bench.audit_of(blocks, Vec::new());
+        bench.desk.run("audit light --export history.cets --output json")
+    };
+    let mut blocks = bench.ledger.blocks.clone();
+    blocks.remove(1);
+    bench.refuses(&light(&blocks), "header 2 is missing");
+    let mut blocks = bench.ledger.blocks.clone();
+    blocks[1] = bench.ledger.shorten_certificate(1, 2);
+    bench.refuses(&light(&blocks), "header 2");
+    let mut blocks = bench.ledger.blocks.clone();
+    blocks.pop();
+    bench.refuses(&light(&blocks), "ends at block 4");
+}
+
+#[test]
+fn an_audit_goes_on_from_its_saved_state_and_from_no_other() {
+    let bench = Bench::new();
+    bench.audit_of(&bench.ledger.blocks[..2], Vec::new());
+    // The shortened history ends early: the audit has saved the state after block 2 all the same.
+    let ran = bench
+        .desk
+        .run("audit verify --export history.cets --resume state --save-every 1 --output json");
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(bench.desk.path("state").exists());
+    bench.audit_of(&bench.ledger.blocks, bench.ledger.records());
+    let ran = bench.desk.good("audit verify --export history.cets --resume state --output json");
+    let audit = &ran.json()["audits"][0];
+    assert_eq!(audit["report"]["resumed_after"], 2);
+    assert_eq!(
+        (audit["report"]["transactions"].as_u64(), audit["executed"].as_u64()),
+        (Some(4), Some(2))
+    );
+    let saved = std::fs::read(bench.desk.path("state")).unwrap();
+    for at in (0..saved.len()).step_by(997) {
+        let mut flipped = saved.clone();
+        flipped[at] ^= 1;
+        std::fs::write(bench.desk.path("state"), flipped).unwrap();
+        let ran = bench.desk.run("audit verify --export history.cets --resume state --output json");
+        assert_eq!(ran.json()["error"]["audit"], "not resumed", "byte {at}: {}", ran.out);
+    }
+    std::fs::write(bench.desk.path("state"), saved).unwrap();
+    let other = Bench::new();
+    other.audit_of(&other.ledger.blocks, Vec::new());
+    std::fs::copy(bench.desk.path("state"), other.desk.path("state")).unwrap();
+    let ran = other.desk.run("audit verify --export history.cets --resume state --output json");
+    assert_eq!(ran.json()["error"]["audit"], "not resumed", "{}", ran.out);
+}
+
+#[test]
+fn an_own_list_is_compared_to_the_serial() {
+    let bench = Bench::new();
+    bench.audit_of(&bench.ledger.blocks, bench.ledger.records());
+    let (one, two) = (crate::small_ledger::entity(1), crate::small_ledger::entity(2));
+    let list = |lines: &[(String, u64, u64)]| {
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|(account, first, last)| format!("{account},CEA-1920,{first},{last}"))
+            .collect();
+        let text = format!("account,instrument,first,last\n{}\n", lines.join("\n"));
+        std::fs::write(bench.desk.path("own.csv"), text).unwrap();
+        bench.desk.run("audit compare history.cets own.csv --output json")
+    };
+    let (one, two) = (one.to_string(), two.to_string());
+    let equal = list(&[(two.clone(), 1, 400), (one.clone(), 401, 700), (one.clone(), 701, 1_000)]);
+    assert_eq!(equal.code, 0, "{}", equal.out);
+    assert_eq!(equal.json()["equal"], true);
+    let other = list(&[(two, 1, 399), (one.clone(), 400, 1_000), (one.clone(), 1_001, 1_001)]);
+    assert_eq!(other.code, 1, "{}", other.out);
+    let found = &other.json()["comparisons"][0]["differences"];
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
+    assert!(found[0]["serials"].as_str().unwrap().contains("000000000400-000000000400"));
+    assert_eq!(found[0]["right"]["account"], one);
+    assert!(found[1]["left"].is_null());
+    let shown = bench.desk.run("audit compare history.cets own.csv --lang zh").out;
+    assert!(shown.contains("000000000400") && shown.contains("差异"), "{shown}");
+}
+
+#[test]
+fn two_sides_of_a_fork_accuse_who_signed_both_and_nobody_else() {
+    let bench = Bench::new();
+    let mut blocks = bench.ledger.blocks.clone();
+    blocks[2] = bench.ledger.forked(2, 3);
+    bench.audit_of(&blocks[..3], Vec::new());
+    std::fs::rename(bench.desk.path("history.cets"), bench.desk.path("forked.cets")).unwrap();
+    bench.audit_of(&bench.ledger.blocks, Vec::new());
+    let ran = bench.desk.run("audit blame history.cets forked.cets --out found --output json");
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    let charges = ran.json()["charges"].as_array().unwrap().clone();
+    assert_eq!(charges.len(), 3, "{charges:?}");
+    for charge in &charges {
+        let file = charge["file"].as_str().unwrap();
+        let line = format!("audit blame --check {file} --genesis net/genesis.json --output json");
+        let checked = bench.desk.good(&line);
+        assert_eq!(checked.json()["charge"], charge["charge"]);
+    }
+    let file = bench.desk.path(charges[0]["file"].as_str().unwrap());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let bytes = text.clone().into_bytes();
+    for at in (0..bytes.len()).step_by(11) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        let Ok(flipped) = String::from_utf8(flipped) else { continue };
+        std::fs::write(bench.desk.path("flipped"), &flipped).unwrap();
+        let ran =
+            bench.desk.run("audit blame --check flipped --genesis net/genesis.json --output json");
+        assert_eq!(ran.json()["error"]["accusation"], "unproven", "byte {at}: {flipped}");
+    }
+    bench.desk.good("network init --folder other --institutions a:registry");
+    let line = format!("audit blame --check {} --genesis other/genesis.json", file.display());
+    assert_eq!(bench.desk.run(&line).code, 1);
+    let same = bench.desk.good("audit blame history.cets history.cets --output json");
+    assert_eq!(same.json()["proven"], false);
+}

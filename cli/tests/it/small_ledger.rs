@@ -381,6 +381,17 @@ impl SmallLedger {
         StoredBlock { certificate: codec::encode(&certificate), ..stored }
     }
 
+    /// A block that differs from a stored one in its time alone, certified by so many validators:
+    /// the other side of a fork.
+    pub fn forked(&self, index: usize, signers: usize) -> StoredBlock {
+        let stored = self.blocks[index].clone();
+        let mut block = Block::decode(&stored.block).unwrap();
+        block.header.time = block.header.time.saturating_add_millis(1);
+        let header = &block.header;
+        let certificate = self.certificate_at(header.height, header.id(), signers, header.chain_id);
+        StoredBlock { block: block.encode(), certificate: codec::encode(&certificate), ..stored }
+    }
+
     pub fn records(&self) -> Vec<HistoryRecord> {
         let records = self.state.records().map(|(key, record)| HistoryRecord {
             key: key.to_vec(),
@@ -388,6 +399,11 @@ impl SmallLedger {
             value: record.value.clone(),
         });
         records.collect()
+    }
+
+    /// The genesis document as the history carries it.
+    pub fn genesis_json(&self) -> String {
+        serde_json::to_string(&self.network.genesis).unwrap()
     }
 
     /// The history as a file holds it.

@@ -17,7 +17,7 @@ use super::phases::{Phase, phases};
 use super::processes::Processes;
 use super::report::{Findings, report};
 use super::trace::trace;
-use crate::audit::{Audited, NodeHistory, audit};
+use crate::audit::{AuditPlan, Audited, NodeHistory, audit};
 use crate::client::Node;
 use crate::clock::now;
 use crate::demo::comparison::{all_hold, compare};
@@ -325,7 +325,8 @@ fn audit_node(session: &Session<'_>, node: &Node, network: &Network) -> Result<A
     let end = height_of(node)?;
     let progress = bar(session, &text!("auditing blocks", "审计区块"), Some(end));
     let schedule = InvariantSchedule { every_blocks: 0 };
-    let audited = audit(&mut history, schedule, &|blocks| progress.set_position(blocks));
+    let audited =
+        audit(&mut history, &AuditPlan::whole(schedule), &|at| progress.set_position(at.blocks));
     progress.finish_and_clear();
     audited
 }

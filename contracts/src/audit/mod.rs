@@ -11,6 +11,7 @@ mod light;
 mod prepare;
 mod resume;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 mod tests;
 
 pub use accusation::*;

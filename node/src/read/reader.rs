@@ -5,7 +5,7 @@ use cets_contracts::Fault;
 use cets_contracts::block::{Certificate, Header, LogEntry, ValidatorSet};
 use cets_contracts::codec;
 use cets_contracts::log::{ConsistencyProof, Tile};
-use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, keys};
+use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, Table, keys};
 use cets_contracts::types::{AccountId, Height, Instrument, LogIndex, Serial, SerialRange, TxId};
 
 use super::{

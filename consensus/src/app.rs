@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cets_contracts::types::{BlockId, ChainId, Height};
@@ -13,13 +13,16 @@ use malachitebft_app_channel::{AppMsg, Channels};
 
 use crate::config::EngineConfig;
 use crate::context::{EngineContext, Members};
-use crate::engine::{EngineError, Shared, blocking};
+use crate::engine::{EngineError, Shared, blocking, network_runs};
 use crate::guard::Guard;
 use crate::handlers::{decide, extend, propose, receive, start, sync};
 use crate::ledger::{Ledger, LedgerFault};
 use crate::spawn::Role;
 use crate::status::EnginePhase;
 use crate::streams::Streams;
+
+/// How often the network is looked after.
+const NETWORK_LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the loop ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,11 +129,20 @@ impl App {
         channels: &mut Channels<EngineContext>,
         mut shutdown: Shutdown<'_>,
     ) -> Result<Exit, EngineError> {
+        let mut look = tokio::time::interval(NETWORK_LOOK_INTERVAL);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let message = tokio::select! {
                 biased;
                 () = shutdown.as_mut() => return Ok(Exit::Shutdown),
                 () = self.guard.alarm() => return Ok(Exit::Alarm),
+                _ = look.tick() => {
+                    if network_runs(&channels.net_requests).await {
+                        continue;
+                    }
+                    let address = self.config.listen_address.clone();
+                    return Err(EngineError::Network { address });
+                }
                 message = channels.consensus.recv() => match message {
                     Some(message) => message,
                     None => return Ok(Exit::EngineGone),

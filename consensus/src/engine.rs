@@ -27,6 +27,8 @@ use crate::wal::logged_height;
 const EVENTS_BEHIND_MAX: usize = 1024;
 /// Longest wait for the parts of the engine to stop by themselves.
 const STOP_WAIT: Duration = Duration::from_secs(2);
+/// Longest wait for the network to say that it runs.
+const NETWORK_ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// Why the engine did not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,15 @@ pub enum EngineError {
         id: BlockId,
         /// Why it is invalid here.
         reason: String,
+    },
+    /// The network of consensus does not run.
+    #[error(
+        "the consensus network does not run on {address}: its port is taken or its task ended, the \
+         log lines above say which; free the port or choose another one in `consensus.listen`"
+    )]
+    Network {
+        /// Where it listens.
+        address: String,
     },
     /// The engine stopped by itself.
     #[error("the consensus engine stopped by itself; its log lines above say why")]
@@ -151,6 +162,13 @@ pub(crate) async fn connected_peers(network: &mpsc::Sender<NetworkRequest>) -> V
         .collect();
     peers.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));
     peers
+}
+
+/// Whether the network's task still runs; the engine itself does not notice when it ends.
+pub(crate) async fn network_runs(network: &mpsc::Sender<NetworkRequest>) -> bool {
+    let asked = tokio::time::timeout(NETWORK_ANSWER_WAIT, NetworkRequest::dump_state(network));
+    // A late answer is one of a busy machine.
+    !matches!(asked.await, Ok(Ok(None)))
 }
 
 /// Stops the engine when dropped.
@@ -255,7 +273,14 @@ async fn new_life(
         };
     });
     let supervisor = Supervisor(actors.actor);
-    Ok(Life { channels, supervisor, stopped: actors.handle, role, abstains_until })
+    let life = Life { channels, supervisor, stopped: actors.handle, role, abstains_until };
+    // It listens before it answers anything, so a port that is taken is seen here.
+    if !network_runs(&life.channels.net_requests).await {
+        shared.set_network(None);
+        stop_actors(life).await;
+        return Err(EngineError::Network { address: config.listen_address.clone() });
+    }
+    Ok(life)
 }
 
 /// Runs what may block on a thread that may block.

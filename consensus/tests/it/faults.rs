@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use cets_consensus::{ConfigError, EngineError, EngineKeys, start};
+use cets_consensus::{ConfigError, EngineError, EngineKeys, LocalSigner, start};
 use cets_contracts::types::Height;
+use ed25519_dalek::SigningKey;
 
 use crate::toy::{Net, Schedule, ToyLedger, consensus_key, validators, verify_agreement};
 
@@ -15,6 +16,22 @@ async fn a_fault_of_the_ledger_stops_the_node_with_its_message() {
     let error = net.run(0, &ledger).await.fails().await;
     assert_eq!(error.to_string(), "commit the block: the disk is gone");
     verify_agreement(&[ledger], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_whose_port_is_taken_does_not_start() {
+    let net = Net::new(1);
+    let config = net.config(0);
+    let port: u16 = config.listen_address.rsplit('/').next().unwrap().parse().unwrap();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let address = config.listen_address.clone();
+    let signer = LocalSigner::new(consensus_key(0));
+    let network = SigningKey::from_bytes(&[7; 32]);
+    let keys = EngineKeys { consensus: Some(Arc::new(signer)), network };
+    let ledger = ToyLedger::new(Arc::new(|_| validators([0])), 10);
+    let Err(error) = start(config, keys, ledger).await else { panic!("it started") };
+    assert!(error.to_string().contains(&address), "{error}");
+    assert!(matches!(error, EngineError::Network { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

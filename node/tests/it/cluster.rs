@@ -1,8 +1,9 @@
 //! Four whole nodes in one process: store, gossip, consensus.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cets_contracts::block::ValidatorSet;
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Ports, keys and folders of four nodes, and a clock they share.
 struct Network {
     folders: Vec<TempDir>,
+    /// Ports of nodes that did not start yet, held so that nobody else takes them.
+    held: Mutex<BTreeMap<u16, TcpListener>>,
     ports: Vec<[u16; 2]>,
     clock: SetClock,
     ticking: JoinHandle<()>,
@@ -47,12 +50,11 @@ impl Network {
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .try_init()
             .ok();
-        // All ports are held until every one is known, so that none is given twice.
-        let mut held = Vec::new();
+        let mut held = BTreeMap::new();
         let mut port = || {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let port = listener.local_addr().unwrap().port();
-            held.push(listener);
+            held.insert(port, listener);
             port
         };
         let ports = (0..VALIDATORS).map(|_| [port(), port()]).collect();
@@ -65,7 +67,7 @@ impl Network {
             }
         });
         let folders = (0..VALIDATORS).map(|_| tempfile::tempdir().unwrap()).collect();
-        Self { folders, ports, clock, ticking }
+        Self { folders, held: Mutex::new(held), ports, clock, ticking }
     }
 
     fn config(&self, number: u8, folder: &Path) -> NodeConfig {
@@ -106,6 +108,9 @@ impl Network {
         let config = self.config(number, &folder);
         let keys = NodeKeys::read(&config).unwrap();
         let clock = Arc::new(self.clock.clone());
+        for port in &self.ports[usize::from(number)] {
+            self.held.lock().unwrap().remove(port);
+        }
         let node = Node::start(&config, keys, genesis(), clock, metrics::install()).await.unwrap();
         let (handle, metrics) = (node.handle().clone(), node.metrics_address().unwrap());
         let stop = CancellationToken::new();

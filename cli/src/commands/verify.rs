@@ -15,7 +15,7 @@ use crate::files::read_text;
 use crate::output::{Cell, Report};
 use crate::proofs::{
     Document, Evidence, checkpoint_to_compare, claim_report, damaged, read_document,
-    require_newest, require_newest_log, tlog_report,
+    require_newest, require_newest_log, require_one_log, tlog_report,
 };
 use crate::session::Session;
 use crate::text;

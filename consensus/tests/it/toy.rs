@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -268,6 +269,20 @@ impl Ledger for ToyLedger {
     }
 }
 
+/// A port that nobody listens on, that no other net of this program gets, and that no outgoing
+/// connection takes: the system gives those higher ones.
+fn unused_port() -> u16 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next =
+            std::process::id().wrapping_mul(61).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + (next % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// Nodes that know each other's addresses.
 pub struct Net {
     ports: Vec<u16>,
@@ -279,10 +294,7 @@ impl Net {
         // `RUST_LOG=info cargo test … -- --nocapture` shows what the engines do.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init().ok();
-        // All listeners are held until every port is known, so that no port comes twice.
-        let listeners: Vec<TcpListener> =
-            (0..nodes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports = listeners.iter().map(|it| it.local_addr().unwrap().port()).collect();
+        let ports = (0..nodes).map(|_| unused_port()).collect();
         Self { ports, folder: TempDir::new().unwrap() }
     }
 

@@ -26,6 +26,7 @@ const USERS: &[(&str, &str)] = &[
     ("contracts/src/invariants.rs", "what single rules promise of the state"),
     ("contracts/src/audit/", "tests within the audit"),
     ("contracts/examples/", "benchmarks"),
+    ("cli/examples/", "benchmarks"),
     ("cli/src/client/", "proofs of what single rules changed"),
     ("cli/src/commands/", "convenience commands"),
     ("cli/src/orders/", "an order is proposed instead of sent"),

@@ -27,6 +27,7 @@ const USERS: &[(&str, &str)] = &[
     ("contracts/src/audit/", "tests within the audit"),
     ("contracts/examples/", "benchmarks"),
     ("cli/examples/", "benchmarks"),
+    ("cli/src/certificates/", "certificates of single rules"),
     ("cli/src/client/", "proofs of what single rules changed"),
     ("cli/src/commands/", "convenience commands"),
     ("cli/src/orders/", "an order is proposed instead of sent"),

@@ -172,7 +172,7 @@ impl<'a> OrderBook<'a> {
             let name = format!("{chinese}生态环境厅（模拟） (simulated authority of {english})");
             accounts.push((self.desks.province(*province)?, *province, name));
         }
-        self.open(Role::Registry, accounts)
+        self.open(Role::Ministry, accounts)
     }
 
     fn open_owners(&self, owners: &[AccountId]) -> Result<Vec<Order>, PlanError> {

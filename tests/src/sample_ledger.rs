@@ -25,7 +25,7 @@ use cets_contracts::transparency::{
     Checkpoint, Cosignature, Note, Policy, TlogProof, bundle_path, encode_bundle, origin,
 };
 use cets_contracts::tx::{
-    SignedTransaction, Transaction, TxBody, TxSignature, VerifiedTransaction, signature_message,
+    SignedTransaction, Transaction, TxBody, VerifiedTransaction, signer_list,
 };
 use cets_contracts::types::{
     AccountId, BlockTime, Digest, Height, Instrument, PublicKey, Representative, Right, Role,
@@ -232,11 +232,13 @@ impl SampleLedger {
         self.salt += 1;
         let valid_until = self.state.tip.time.saturating_add_millis(3_600_000);
         let chain_id = self.state.tip.chain_id;
-        let body = TxBody { chain_id, account, valid_until, salt: self.salt, payload };
-        let message = signature_message(&body.id());
-        let by =
-            |seed: &u8| TxSignature { key: public_key(*seed), signature: sign(*seed, &message) };
-        SignedTransaction { signatures: seeds.iter().map(by).collect(), body }.encode()
+        let signers = signer_list(seeds.iter().map(|seed| public_key(*seed)));
+        let body = TxBody { chain_id, account, signers, valid_until, salt: self.salt, payload };
+        SignedTransaction::new(body, |key, message| {
+            let seed = seeds.iter().find(|seed| public_key(**seed) == *key).unwrap();
+            sign(*seed, message)
+        })
+        .encode()
     }
 
     /// A transfer from one entity to another.

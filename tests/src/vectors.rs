@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use cets_contracts::codec;
 use cets_contracts::rules::{RULES, RuleEntry};
-use cets_contracts::tx::{SignedTransaction, TxBody};
+use cets_contracts::tx::{SignedTransaction, TxBody, signer_list};
 use cets_contracts::types::{BlockTime, ChainId, Role};
 use serde::Serialize;
 use serde_json::Value;
@@ -78,18 +78,18 @@ pub fn text(rule: &RuleEntry) -> String {
 
 fn example(rule: &RuleEntry) -> ExampleVector {
     let mut people = People::default();
-    let signers: Vec<_> = people.desk("exchange").iter().map(|person| person.key).collect();
     let payload = (rule.example)();
     let body = TxBody {
         chain_id: ChainId::new([7; 16]),
         account: fixture::account(Role::Exchange, 1),
+        signers: signer_list(people.desk("exchange").iter().map(|person| person.key)),
         valid_until: BlockTime::from_millis(fixture::GENESIS_MILLIS + 60_000),
         salt: 1,
         payload: payload.clone(),
     };
     let tx_id = body.id().to_string();
     let body_bytes = hex::encode(codec::encode(&body));
-    let signed: SignedTransaction = people.sign(body, &signers);
+    let signed: SignedTransaction = people.sign(body);
     ExampleVector {
         payload_bytes: hex::encode(codec::encode(&payload)),
         payload: serde_json::to_value(payload).unwrap(),

@@ -314,27 +314,28 @@ def read_entry(data, place):
 
 
 def split_transaction(transaction, tx_id, place):
-    """Body and signatures of a transaction whose identifier is known."""
-    for count in range(1, 17):
-        body = transaction[: len(transaction) - 1 - 96 * count]
-        if len(body) < 40 or transaction[len(body)] != count:
-            continue
-        if domain_hash(b"tx-id", body) == tx_id:
-            rest = transaction[len(body) + 1 :]
-            return body, [rest[at : at + 96] for at in range(0, len(rest), 96)]
-    raise Refused(f"{place}: the receipt is of another transaction")
+    """Body, signers and signatures of a transaction whose identifier is known."""
+    count = transaction[24] if len(transaction) > 24 else 0
+    signers = [transaction[at : at + 32] for at in range(25, 25 + 32 * count, 32)]
+    body = transaction[: len(transaction) - 1 - 64 * count]
+    if not 1 <= count <= 16 or len(body) < 25 + 32 * count or transaction[len(body)] != count:
+        raise Refused(f"{place}: the transaction has not one signature of each signer")
+    if domain_hash(b"tx-id", body) != tx_id:
+        raise Refused(f"{place}: the receipt is of another transaction")
+    rest = transaction[len(body) + 1 :]
+    return body, signers, [rest[at : at + 64] for at in range(0, len(rest), 64)]
 
 
 def verify_transaction(transaction, receipt, chain, place):
-    body, signatures = split_transaction(transaction, receipt.tx_id, place)
+    body, signers, signatures = split_transaction(transaction, receipt.tx_id, place)
     if body[:16] != chain:
         raise Refused(f"{place}: the transaction is of another chain")
-    if len({signature[:32] for signature in signatures}) != len(signatures):
-        raise Refused(f"{place}: a key signed twice")
+    if any(one >= following for one, following in zip(signers, signers[1:])):
+        raise Refused(f"{place}: the signers are not in ascending order")
     message = b"cets/v1/tx-signature" + receipt.tx_id
-    for signature in signatures:
-        if not verify_signature(signature[:32], signature[32:], message):
-            raise Refused(f"{place}: the signature of {signature[:32].hex()} does not verify")
+    for signer, signature in zip(signers, signatures):
+        if not verify_signature(signer, signature, message):
+            raise Refused(f"{place}: the signature of {signer.hex()} does not verify")
     return body
 
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use cets_cli::orders::{public_key, sign_all};
 use cets_contracts::audit::{Frame, HISTORY_MAGIC, HistoryRecord, StoredBlock};
 use cets_contracts::block::{
     Block, BlockExecutor, Certificate, CommitSignature, Validator, VoteStep, commit_block,
@@ -16,12 +17,10 @@ use cets_contracts::rules::allowances::issue::{Issue, IssueLine};
 use cets_contracts::rules::allowances::transfer::Transfer;
 use cets_contracts::state::{ParameterName, State};
 use cets_contracts::tree::Slot;
-use cets_contracts::tx::{
-    SignedTransaction, Transaction, TxBody, TxSignature, VerifiedTransaction, signature_message,
-};
+use cets_contracts::tx::{Transaction, TxBody, VerifiedTransaction, signer_list};
 use cets_contracts::types::{
-    AccountId, BlockId, BlockTime, Digest, Instrument, PublicKey, Representative, Right, Role,
-    Selection, Signature, Thresholds, Tonnes, Vintage,
+    AccountId, BlockId, BlockTime, Digest, Instrument, Representative, Right, Role, Selection,
+    Signature, Thresholds, Tonnes, Vintage,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use rayon::prelude::*;
@@ -37,10 +36,6 @@ fn key(kind: u8, number: u64) -> SigningKey {
     let mut seed = [kind; 32];
     seed[..8].copy_from_slice(&number.to_be_bytes());
     SigningKey::from_bytes(&seed)
-}
-
-fn public(key: &SigningKey) -> PublicKey {
-    PublicKey::new(key.verifying_key().to_bytes())
 }
 
 fn holder(number: u64) -> AccountId {
@@ -60,7 +55,7 @@ pub fn genesis() -> Genesis {
         province: None,
         representatives: keys
             .iter()
-            .map(|key| Representative { key: public(key), right: Right::InitiateAndApprove })
+            .map(|key| Representative { key: public_key(key), right: Right::InitiateAndApprove })
             .collect(),
         thresholds: Thresholds::uniform(1),
     };
@@ -70,8 +65,8 @@ pub fn genesis() -> Genesis {
     }));
     let validator = |number| Validator {
         name: format!("validator-{number}"),
-        consensus_key: public(&key(1, number)),
-        cosigner_key: public(&key(4, number)),
+        consensus_key: public_key(&key(1, number)),
+        cosigner_key: public_key(&key(4, number)),
         power: 1,
     };
     Genesis {
@@ -175,14 +170,9 @@ impl Maker {
         let signed: Vec<VerifiedTransaction> = orders
             .into_par_iter()
             .map(|Order { account, keys, payload, salt }| {
-                let body = TxBody { chain_id, account, valid_until, salt, payload };
-                let message = signature_message(&body.id());
-                let sign = |key: &SigningKey| TxSignature {
-                    key: public(key),
-                    signature: Signature::new(key.sign(&message).to_bytes()),
-                };
-                let signatures = keys.iter().map(sign).collect();
-                let bytes = SignedTransaction { body, signatures }.encode();
+                let signers = signer_list(keys.iter().map(public_key));
+                let body = TxBody { chain_id, account, signers, valid_until, salt, payload };
+                let bytes = sign_all(body, &keys).encode();
                 VerifiedTransaction::assume_verified(Transaction::decode(bytes).unwrap())
             })
             .collect();
@@ -217,7 +207,7 @@ impl Maker {
         let sign = |number| {
             let key = key(1, number);
             let mut members = validators.members().iter();
-            let member = members.find(|member| member.consensus_key == public(&key)).unwrap();
+            let member = members.find(|member| member.consensus_key == public_key(&key)).unwrap();
             let signature = Signature::new(key.sign(&message).to_bytes());
             CommitSignature { validator: member.address(), signature }
         };

@@ -9,7 +9,7 @@ use cets_contracts::block::{EventRecord, LogEntry, Receipt};
 use cets_contracts::codec;
 use cets_contracts::rules::Effects;
 use cets_contracts::tx::{SignedTransaction, TxBody};
-use cets_contracts::types::{AccountId, BlockTime, Height, LogIndex, PublicKey, TxId};
+use cets_contracts::types::{AccountId, BlockTime, Height, LogIndex, TxId};
 
 use super::{CallerChannel, Node};
 use crate::error::CliError;
@@ -67,13 +67,9 @@ impl Node {
         self.finalised(&answer)
     }
 
-    /// What would become of an order, signed by these keys, on the newest state.
-    pub fn simulate(&self, body: &TxBody, signers: &[PublicKey]) -> Result<Simulated, CliError> {
-        let request = SimulateRequest {
-            transaction: Vec::new(),
-            body: codec::encode(body),
-            signer_keys: signers.iter().map(|key| key.as_bytes().to_vec()).collect(),
-        };
+    /// What would become of an order, once its signers have signed it, on the newest state.
+    pub fn simulate(&self, body: &TxBody) -> Result<Simulated, CliError> {
+        let request = SimulateRequest { transaction: Vec::new(), body: codec::encode(body) };
         let answer = self.wait(self.transactions().simulate(request))?;
         Ok(Simulated {
             receipt: self.decode("receipt", &answer.receipt)?,

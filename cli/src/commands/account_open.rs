@@ -4,15 +4,14 @@ use std::str::FromStr;
 
 use cets_contracts::rules::accounts::open_account::{NewAccount, OpenAccount};
 use cets_contracts::state::CreditCode;
-use cets_contracts::types::{ProvinceCode, PublicKey, Representative, Right, Role, Thresholds};
+use cets_contracts::types::{ProvinceCode, Representative, Right, Role, Thresholds};
 use clap::Args;
 
 use crate::error::CliError;
 use crate::network::{province_named, role_named};
-use crate::orders::{DocumentDigest, OrderArgs, carry_out, public_keys};
+use crate::orders::{DocumentDigest, OrderArgs, carry_out, named_public_key};
 use crate::output::Report;
 use crate::session::Session;
-use crate::text;
 
 /// Arguments of `cets account open`.
 #[derive(Debug, Args)]
@@ -81,10 +80,9 @@ fn credit_code(text: &str) -> Result<CreditCode, String> {
 
 /// Runs `cets account open`.
 pub fn run(args: &OpenArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
-    let representatives = args
-        .representatives
-        .iter()
-        .map(|one| Ok(Representative { key: public_key(&one.key, session)?, right: one.right }));
+    let representatives = args.representatives.iter().map(|one| {
+        Ok(Representative { key: named_public_key(session, &one.key)?, right: one.right })
+    });
     let account = NewAccount {
         role: args.role,
         name: args.name.clone(),
@@ -95,14 +93,4 @@ pub fn run(args: &OpenArgs, session: &mut Session<'_>) -> Result<Report, CliErro
         material: args.material.0,
     };
     carry_out(session, OpenAccount { accounts: vec![account] }.into(), &args.order)
-}
-
-fn public_key(named: &str, session: &Session<'_>) -> Result<PublicKey, CliError> {
-    if let Ok(key) = named.parse() {
-        return Ok(key);
-    }
-    let keys = public_keys(session, &[named.to_owned()])?;
-    keys.first().copied().ok_or_else(|| {
-        CliError::user(text!("no key is called `{named}`", "没有名为 `{named}` 的密钥"))
-    })
 }

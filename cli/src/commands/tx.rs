@@ -13,7 +13,7 @@ use crate::files::read_json;
 use crate::network::role_name;
 use crate::orders::{
     OrderArgs, TransactionDocument, WaitArgs, body_facts, carry_out, chain_id, document_report,
-    finalised_report, new_body, open_keys, send, sign, signing_keys,
+    finalised_report, new_body, open_keys, send, signers, signing_keys,
 };
 use crate::output::{Cell, OutputForm, Report, left, right};
 use crate::session::Session;
@@ -80,6 +80,10 @@ pub struct BuildArgs {
     /// Account that acts: number or name [default: the context's]
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
+    /// Key that will sign: name, file or public key; several times for several people [default:
+    /// the account's]
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
     /// Chain it is for [default: the context's, else the node's]
     #[arg(long, value_name = "HEX")]
     chain: Option<ChainId>,
@@ -105,7 +109,7 @@ pub fn run(command: TxCommand, session: &mut Session<'_>) -> Result<Report, CliE
             Ok(document_report(&document, &out.unwrap_or(file)))
         }
         TxCommand::Submit { file, wait } => {
-            let transaction = TransactionDocument::read(&file)?.into_transaction();
+            let transaction = TransactionDocument::read(&file)?.into_transaction()?;
             let account = transaction.body.account;
             // Whoever holds a key of the account reads the whole answer; others may send, too.
             let own = signing_keys(session, account, &[]).ok();
@@ -145,9 +149,9 @@ fn build(args: &BuildArgs, session: &Session<'_>) -> Result<Report, CliError> {
     };
     let account = session.acting_account(args.account.as_deref())?;
     let chain = args.chain.map_or_else(|| chain_id(session), Ok)?;
-    let body = new_body(chain, account, payload, args.valid_for)?;
-    let transaction = cets_contracts::tx::SignedTransaction { body, signatures: Vec::new() };
-    let document = TransactionDocument::new(transaction);
+    let signers = signers(session, &signing_keys(session, account, &args.key)?)?;
+    let document =
+        TransactionDocument::new(new_body(chain, account, signers, payload, args.valid_for)?);
     document.write_new(&args.out)?;
     Ok(document_report(&document, &args.out))
 }
@@ -166,8 +170,7 @@ fn sign_document(
         session.confirm(&text!("Sign transaction {id}?", "签名交易 {id}？"))?;
     }
     for key in open_keys(session, &keys)? {
-        let signature = sign(document.body(), &key);
-        document.add(signature);
+        document.sign(&key)?;
     }
     Ok(())
 }

@@ -15,7 +15,8 @@ pub struct OrderArgs {
     /// Account that acts: number or name [default: the context's]
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
-    /// Key that signs: name or file; may be given several times [default: the account's]
+    /// Key that signs: name or file, with --out also a public key; several times for several
+    /// people [default: the account's]
     #[arg(long, value_name = "KEY")]
     pub key: Vec<String>,
     /// How long the order may wait to be ordered, at most 24h

@@ -8,8 +8,8 @@ use cets_contracts::types::ChainId;
 use serde_json::json;
 
 use super::{
-    OrderArgs, TransactionDocument, WaitArgs, finalised_report, new_body, open_keys, public_keys,
-    sign, signing_keys, simulated_report,
+    OrderArgs, TransactionDocument, WaitArgs, finalised_report, new_body, open_keys, sign_all,
+    signers, signing_keys, simulated_report,
 };
 use crate::client::{Node, rejected};
 use crate::clock::now;
@@ -33,21 +33,22 @@ pub fn carry_out(
         }
     };
     if let Some(path) = &args.out {
-        let body = new_body(chain_id(session)?, account, payload, args.valid_for)?;
-        let transaction = SignedTransaction { body, signatures: Vec::new() };
-        let document = TransactionDocument::new(transaction);
+        let signers = signers(session, &signing_keys(session, account, &args.key)?)?;
+        let body = new_body(chain_id(session)?, account, signers, payload, args.valid_for)?;
+        let document = TransactionDocument::new(body);
         document.write_new(path)?;
         return Ok(document_report(&document, path));
     }
     let keys = signing_keys(session, account, &args.key)?;
     let node = session.node_for(account, &keys)?;
-    let body = new_body(node.chain_id()?, account, payload, args.valid_for)?;
+    let signers = signers(session, &keys)?;
+    let body = new_body(node.chain_id()?, account, signers, payload, args.valid_for)?;
     if args.dry_run {
-        let simulated = node.simulate(&body, &public_keys(session, &keys)?)?;
+        let simulated = node.simulate(&body)?;
         return Ok(simulated_report(&simulated, &body, session.lang()));
     }
     if session.is_interactive() && !args.yes {
-        let simulated = node.simulate(&body, &public_keys(session, &keys)?)?;
+        let simulated = node.simulate(&body)?;
         let shown = simulated_report(&simulated, &body, session.lang());
         session.show(&shown.render(OutputForm::Table, session.lang(), session.width()));
         if let Outcome::Rejected(reject) = &simulated.receipt.outcome {
@@ -56,8 +57,7 @@ pub fn carry_out(
         session.confirm(&text!("Sign and send?", "签名并发送？"))?;
     }
     let opened = open_keys(session, &keys)?;
-    let signatures = opened.iter().map(|key| sign(&body, key)).collect();
-    send(session, &node, &SignedTransaction { body, signatures }, &args.wait)
+    send(session, &node, &sign_all(body, &opened), &args.wait)
 }
 
 /// Sends a signed transaction and, unless told otherwise, waits for its final answer.
@@ -102,27 +102,22 @@ pub fn chain_id(session: &Session<'_>) -> Result<ChainId, CliError> {
 /// What a transaction file holds.
 pub fn document_report(document: &TransactionDocument, path: &std::path::Path) -> Report {
     let body: &TxBody = document.body();
-    let signatures = document.signatures();
+    let signers = document.signers();
     let mut facts = vec![
         (text!("file", "文件"), Cell::same(path.display())),
         (text!("transaction", "交易"), Cell::same(document.id())),
     ];
     facts.extend(super::body_facts(body));
-    for (signature, verifies) in &signatures {
-        let key = signature.key;
+    for (key, verifies) in &signers {
         let verdict = match verifies {
-            true => text!("{key}, verifies", "{key}，有效"),
-            false => text!("{key}, DOES NOT VERIFY", "{key}，无效"),
+            Some(true) => text!("{key}, verifies", "{key}，有效"),
+            Some(false) => text!("{key}, DOES NOT VERIFY", "{key}，无效"),
+            None => text!("{key}, not yet", "{key}，尚未签名"),
         };
         facts.push((text!("signature", "签名"), verdict.into()));
     }
-    if signatures.is_empty() {
-        facts.push((text!("signature", "签名"), text!("none yet", "尚无").into()));
-    }
-    let checked: Vec<_> = signatures
-        .iter()
-        .map(|(signature, verifies)| json!({ "key": signature.key, "verifies": verifies }))
-        .collect();
+    let checked: Vec<_> =
+        signers.iter().map(|(key, verifies)| json!({ "key": key, "verifies": verifies })).collect();
     Report::new(json!({
         "file": path,
         "tx_id": document.id(),

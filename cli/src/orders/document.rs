@@ -1,13 +1,16 @@
 //! Transactions as files: built on one machine, signed on others, submitted from a third.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cets_contracts::crypto::{SignedMessage, verify};
 use cets_contracts::rules::Payload;
-use cets_contracts::tx::{SignedTransaction, TxBody, TxSignature, signature_message};
-use cets_contracts::types::{AccountId, BlockTime, ChainId, TxId};
+use cets_contracts::tx::{SignedTransaction, TxBody, signature_message};
+use cets_contracts::types::{AccountId, BlockTime, ChainId, PublicKey, Signature, TxId};
+use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
+use super::{public_key, sign};
 use crate::clock::now;
 use crate::error::CliError;
 use crate::files::{read_json, replace_json, write_new_json};
@@ -23,14 +26,14 @@ pub struct TransactionDocument {
     format: String,
     id: TxId,
     body: TxBody,
-    signatures: Vec<TxSignature>,
+    signatures: BTreeMap<PublicKey, Signature>,
 }
 
 impl TransactionDocument {
-    /// A transaction as a file.
-    pub fn new(transaction: SignedTransaction) -> Self {
-        let SignedTransaction { body, signatures } = transaction;
-        Self { format: FORMAT.to_owned(), id: body.id(), body, signatures }
+    /// A transaction that nobody has signed yet.
+    pub fn new(body: TxBody) -> Self {
+        let (id, signatures) = (body.id(), BTreeMap::new());
+        Self { format: FORMAT.to_owned(), id, body, signatures }
     }
 
     /// Reads a file and checks that its identifier is that of its body.
@@ -78,25 +81,65 @@ impl TransactionDocument {
         &self.body
     }
 
-    /// Signatures, each with whether it verifies.
-    pub fn signatures(&self) -> Vec<(TxSignature, bool)> {
+    /// Each signer with whether its signature verifies; none when it has not signed.
+    pub fn signers(&self) -> Vec<(PublicKey, Option<bool>)> {
         let message = signature_message(&self.id);
-        let verified = self.signatures.iter().map(|signature| {
-            let TxSignature { key, signature: made } = signature;
-            (*signature, verify(&SignedMessage { key, signature: made, message: &message }))
-        });
-        verified.collect()
+        let verdict = |key: &PublicKey| {
+            let signature = self.signatures.get(key)?;
+            Some(verify(&SignedMessage { key, signature, message: &message }))
+        };
+        self.body.signers.iter().map(|key| (*key, verdict(key))).collect()
     }
 
-    /// Adds a signature; a second one of the same key replaces the first.
-    pub fn add(&mut self, signature: TxSignature) {
-        self.signatures.retain(|known| known.key != signature.key);
-        self.signatures.push(signature);
+    /// Signs with a key that the body lists; a second time replaces the first.
+    pub fn sign(&mut self, key: &SigningKey) -> Result<(), CliError> {
+        let public = public_key(key);
+        if !self.body.signers.contains(&public) {
+            return Err(CliError::user(text!(
+                "the transaction does not list {public} among its signers",
+                "交易所列签名人中没有 {public}"
+            ))
+            .hint(text!(
+                "sign with a key that `cets tx show FILE` lists, or build it again with --key",
+                "请使用 `cets tx show 文件` 所列密钥签名，或用 --key 重新生成"
+            )));
+        }
+        self.signatures.insert(public, sign(&self.body, key));
+        Ok(())
     }
 
-    /// The transaction.
-    pub fn into_transaction(self) -> SignedTransaction {
-        SignedTransaction { body: self.body, signatures: self.signatures }
+    /// The transaction, once all its signers have signed.
+    pub fn into_transaction(self) -> Result<SignedTransaction, CliError> {
+        let missing: Vec<String> = self
+            .body
+            .signers
+            .iter()
+            .filter(|key| !self.signatures.contains_key(key))
+            .map(ToString::to_string)
+            .collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(CliError::user(text!(
+                "not all have signed yet; missing: {missing}",
+                "尚未全部签名，缺少：{missing}"
+            ))
+            .hint(text!(
+                "let them sign with `cets tx sign FILE`",
+                "请其使用 `cets tx sign 文件` 签名"
+            )));
+        }
+        let Self { body, signatures, .. } = self;
+        let signatures = body.signers.iter().filter_map(|key| signatures.get(key).copied());
+        let signatures = signatures.collect();
+        Ok(SignedTransaction { body, signatures })
+    }
+}
+
+impl From<SignedTransaction> for TransactionDocument {
+    fn from(transaction: SignedTransaction) -> Self {
+        let SignedTransaction { body, signatures } = transaction;
+        let signatures = body.signers.iter().copied().zip(signatures).collect();
+        Self { signatures, ..Self::new(body) }
     }
 }
 
@@ -104,11 +147,12 @@ impl TransactionDocument {
 pub fn new_body(
     chain_id: ChainId,
     account: AccountId,
+    signers: Vec<PublicKey>,
     payload: Payload,
     valid_for_millis: u64,
 ) -> Result<TxBody, CliError> {
     let salt = getrandom::u64()
         .map_err(|_| crate::keys::key_error("salt", crate::keys::KeyFileError::NoRandomness))?;
     let valid_until: BlockTime = now()?.saturating_add_millis(valid_for_millis);
-    Ok(TxBody { chain_id, account, valid_until, salt, payload })
+    Ok(TxBody { chain_id, account, signers, valid_until, salt, payload })
 }

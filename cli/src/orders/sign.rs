@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cets_contracts::tx::{TxBody, TxSignature, signature_message};
+use cets_contracts::tx::{SignedTransaction, TxBody, signature_message, signer_list};
 use cets_contracts::types::{AccountId, PublicKey, Signature};
 use ed25519_dalek::{Signer as _, SigningKey};
 
@@ -10,13 +10,26 @@ use crate::error::CliError;
 use crate::session::Session;
 use crate::text;
 
+/// The public half of a key.
+pub fn public_key(key: &SigningKey) -> PublicKey {
+    PublicKey::new(key.verifying_key().to_bytes())
+}
+
 /// The signature of a key over a body.
-pub fn sign(body: &TxBody, key: &SigningKey) -> TxSignature {
-    let signature = key.sign(&signature_message(&body.id()));
-    TxSignature {
-        key: PublicKey::new(key.verifying_key().to_bytes()),
-        signature: Signature::new(signature.to_bytes()),
-    }
+pub fn sign(body: &TxBody, key: &SigningKey) -> Signature {
+    Signature::new(key.sign(&signature_message(&body.id())).to_bytes())
+}
+
+/// A body with the signatures of all its signers.
+///
+/// # Panics
+/// When the body lists a signer whose key is not among these.
+pub fn sign_all(body: TxBody, keys: &[SigningKey]) -> SignedTransaction {
+    SignedTransaction::new(body, |signer, message| {
+        let key = keys.iter().find(|key| public_key(key) == *signer);
+        let key = key.expect("the body was built for these keys");
+        Signature::new(key.sign(message).to_bytes())
+    })
 }
 
 /// Names of the keys that sign for an account: those given, else the context's, else those of
@@ -58,15 +71,22 @@ fn is_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".pem")
 }
 
-/// Public keys by name; needs no passphrase for keys of the store.
-pub fn public_keys(session: &Session<'_>, names: &[String]) -> Result<Vec<PublicKey>, CliError> {
-    names
-        .iter()
-        .map(|name| match is_path(name) {
-            false => Ok(session.keys().public(name)?.public_key),
-            true => Ok(PublicKey::new(open_key(session, name)?.verifying_key().to_bytes())),
-        })
-        .collect()
+/// A public key by the name or file of a key, or by its own digits; needs no passphrase for keys
+/// of the store.
+pub fn named_public_key(session: &Session<'_>, name: &str) -> Result<PublicKey, CliError> {
+    if let Ok(key) = name.parse() {
+        return Ok(key);
+    }
+    match is_path(name) {
+        false => Ok(session.keys().public(name)?.public_key),
+        true => Ok(public_key(&open_key(session, name)?)),
+    }
+}
+
+/// Who signs, as a body lists them: see [`named_public_key`].
+pub fn signers(session: &Session<'_>, names: &[String]) -> Result<Vec<PublicKey>, CliError> {
+    let keys = names.iter().map(|name| named_public_key(session, name));
+    Ok(signer_list(keys.collect::<Result<Vec<_>, CliError>>()?))
 }
 
 /// Opens a key by name or file.

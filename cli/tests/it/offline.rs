@@ -38,13 +38,33 @@ fn two_people_sign_one_file_on_different_machines() {
     desk.good("tx build --rule transfer -o tx.json");
     desk.good("tx sign tx.json --key alice --password-file pass -o tx2.json");
     let both = desk.good("tx sign tx2.json --key bob --password-file pass --output json").json();
-    let signatures = both["signatures"].as_array().unwrap();
-    assert_eq!(signatures.len(), 2);
-    assert!(signatures.iter().all(|one| one["verifies"] == true));
+    assert_eq!(verdicts(&both), [Some(true); 2]);
     let again = desk.good("tx sign tx2.json --key bob --password-file pass --output json").json();
-    assert_eq!(again["signatures"].as_array().unwrap().len(), 2, "a key signs once");
+    assert_eq!(verdicts(&again), [Some(true); 2], "a key signs once");
     let unsigned = desk.good("tx show tx.json --output json").json();
-    assert_eq!(unsigned["signatures"].as_array().unwrap().len(), 0, "-o leaves the file alone");
+    assert_eq!(verdicts(&unsigned), [None; 2], "-o leaves the file alone");
+}
+
+/// Whether the signature of each signer verifies; none when it has not signed.
+fn verdicts(report: &serde_json::Value) -> Vec<Option<bool>> {
+    let signatures = report["signatures"].as_array().unwrap();
+    signatures.iter().map(|one| one["verifies"].as_bool()).collect()
+}
+
+#[test]
+fn only_the_signers_that_a_transaction_lists_may_sign_and_all_of_them_must() {
+    let desk = desk_with_keys();
+    desk.good("tx build --rule transfer --key alice -o tx.json");
+    let other = desk.run("tx sign tx.json --key bob --password-file pass");
+    assert_eq!(other.code, 1);
+    assert!(other.err.contains("does not list"), "{}", other.err);
+    let public = desk.good("key show bob --output json").json()["public_key"].clone();
+    let public = public.as_str().unwrap();
+    desk.good(&format!("tx build --rule transfer --key alice --key {public} -o both.json"));
+    desk.good("tx sign both.json --key alice --password-file pass");
+    let early = desk.run("tx submit both.json --node http://127.0.0.1:1");
+    assert_eq!(early.code, 1);
+    assert!(early.err.contains("missing") && early.err.contains(public), "{}", early.err);
 }
 
 #[test]
@@ -52,9 +72,8 @@ fn the_keys_of_the_account_sign_unless_others_are_named() {
     let desk = desk_with_keys();
     desk.good("tx build --rule transfer -o tx.json");
     let signed = desk.good("tx sign tx.json --password-file pass --output json").json();
-    assert_eq!(signed["signatures"].as_array().unwrap().len(), 2);
-    desk.good("tx build --rule transfer --account CN-KEE-0000000002-16 -o other.json");
-    let refused = desk.run("tx sign other.json --password-file pass");
+    assert_eq!(verdicts(&signed), [Some(true); 2]);
+    let refused = desk.run("tx build --rule transfer --account CN-KEE-0000000002-16 -o other.json");
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("no key acts for account"), "{}", refused.err);
 }
@@ -62,7 +81,7 @@ fn the_keys_of_the_account_sign_unless_others_are_named() {
 #[test]
 fn a_changed_file_is_noticed() {
     let desk = desk_with_keys();
-    desk.good("tx build --rule transfer -o tx.json");
+    desk.good("tx build --rule transfer --key alice -o tx.json");
     desk.good("tx sign tx.json --key alice --password-file pass");
     let text = std::fs::read_to_string(desk.path("tx.json")).unwrap();
     assert!(text.contains("1000"));
@@ -71,8 +90,9 @@ fn a_changed_file_is_noticed() {
     assert_eq!(shown.code, 1);
     assert!(shown.err.contains("was changed after it was built"), "{}", shown.err);
     let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let signature = document["signatures"][0]["signature"].as_str().unwrap().replace('0', "1");
-    document["signatures"][0]["signature"] = signature.into();
+    for signature in document["signatures"].as_object_mut().unwrap().values_mut() {
+        *signature = signature.as_str().unwrap().replace('0', "1").into();
+    }
     desk.write("forged.json", &document.to_string());
     let shown = desk.good("tx show forged.json --output json").json();
     assert_eq!(shown["signatures"][0]["verifies"], false);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cets_cli::keys::{decrypt_key, read_key_text};
 use cets_cli::network::{Network, NetworkPlan, write_network};
-use cets_cli::orders::sign;
+use cets_cli::orders::{public_key, sign_all};
 use cets_contracts::audit::{Frame, HISTORY_MAGIC, HistoryRecord, StoredBlock};
 use cets_contracts::block::{
     Block, BlockExecutor, Certificate, CommitSignature, EventRecord, Header, LogEntry, VoteStep,
@@ -36,7 +36,7 @@ use cets_contracts::transparency::{
     Checkpoint, Note, NoteSignature, Policy, cosignature_message, log_key, origin, witness_key,
 };
 use cets_contracts::tree::Slot;
-use cets_contracts::tx::{SignedTransaction, Transaction, TxBody, VerifiedTransaction};
+use cets_contracts::tx::{Transaction, TxBody, VerifiedTransaction, signer_list};
 use cets_contracts::types::{
     AccountId, BlockId, BlockTime, Digest, Height, Instrument, PublicKey, Representative, Right,
     Role, Selection, Serial, SerialRange, Signature, Thresholds, Tonnes, TxId, Vintage,
@@ -203,12 +203,12 @@ impl SmallLedger {
         let body = TxBody {
             chain_id: self.network.genesis.chain_id(),
             account,
+            signers: signer_list(keys.iter().map(public_key)),
             valid_until: BlockTime::from_millis(GENESIS_MILLIS + 3_600_000),
             salt: 1,
             payload,
         };
-        let signatures = keys.iter().map(|key| sign(&body, key)).collect();
-        let bytes = SignedTransaction { body, signatures }.encode();
+        let bytes = sign_all(body, keys).encode();
         VerifiedTransaction::verify(Transaction::decode(bytes).unwrap()).unwrap()
     }
 

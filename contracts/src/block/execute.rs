@@ -8,7 +8,7 @@ use crate::log::{LogFrontier, LogNode, leaf_hash};
 use crate::rules::{self, Abort, Reject, TxContext};
 use crate::state::{Overlay, Remembered, State, StateUpdate, Tip, keys};
 use crate::tx::{EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, VerifiedTransaction};
-use crate::types::{BlockTime, ChainId, Digest, Height, LogRoot, StateRoot, ValidatorAddress};
+use crate::types::{BlockTime, ChainId, Digest, Height, StateRoot, ValidatorAddress};
 
 /// Where and when transactions are executed.
 #[derive(Clone, Copy, Debug)]
@@ -303,7 +303,7 @@ pub fn execute_transaction(
         block_time: context.time,
         tx_id: transaction.id(),
         account: body.account,
-        signers: transaction.signatures().iter().map(|signature| signature.key).collect(),
+        signers: body.signers.clone(),
     };
     let applied = overlay.attempt(|state| {
         body.payload.check(&tx)?;
@@ -369,11 +369,6 @@ fn forget_expired(overlay: &mut Overlay<'_>, parent: BlockTime) -> Result<(), Fa
         from = key;
     }
     Ok(())
-}
-
-/// The empty log's root, for documentation of the genesis state.
-pub fn genesis_log_root() -> LogRoot {
-    LogFrontier::new().root()
 }
 
 const _: () = assert!(LOG_ENTRY_BYTES_MAX > crate::tx::TRANSACTION_BYTES_MAX + 4_000);

@@ -264,6 +264,7 @@ mod tests {
         TxBody {
             chain_id: ChainId::new([0; 16]),
             account: account(1),
+            signers: Vec::new(),
             valid_until: BlockTime::from_millis(1),
             // Looks like an account number and is none.
             salt: u64::from_be_bytes(account(99).to_key()),

@@ -19,7 +19,7 @@ use crate::state::{
     Account, AccountStatus, Funds, Key, StatusKind, Table, UnitPlace, UnitRange, UnitStatus, keys,
 };
 use crate::tree::{LeafHash, Slot, StateProofError, StateTree};
-use crate::tx::{SignedTransaction, TxBody, TxSignature, signature_message};
+use crate::tx::{SignedTransaction, TxBody};
 use crate::types::*;
 
 const CEA: Instrument = Instrument::Cea(Vintage::CYCLE_2019_2020);
@@ -122,6 +122,7 @@ impl World {
         let body = TxBody {
             chain_id: self.genesis.chain_id(),
             account: account(1),
+            signers: vec![public_key(50)],
             valid_until: BlockTime::from_millis(9_999_999),
             salt: self.salt,
             payload: Payload::Transfer(Transfer {
@@ -130,8 +131,7 @@ impl World {
             }),
         };
         let tx_id = body.id();
-        let signature = sign(50, &signature_message(&tx_id));
-        let signatures = vec![TxSignature { key: public_key(50), signature }];
+        let signed = SignedTransaction::new(body, |_, message| sign(50, message));
         let unit = |(range, from, to): &(SerialRange, _, _)| UnitMovement {
             range: *range,
             from: *from,
@@ -153,7 +153,7 @@ impl World {
             events: EventRecord::digest(record.as_ref()),
         };
         self.events.extend(record.map(|record| (index, codec::encode(&record))));
-        let transaction = SignedTransaction { body, signatures }.encode();
+        let transaction = signed.encode();
         self.append(&LogEntry::Transaction { transaction, receipt });
         index
     }

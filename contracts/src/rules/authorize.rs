@@ -59,11 +59,11 @@ pub fn stranger(transaction: &Transaction, state: &Overlay<'_>) -> Result<Option
     let Some(account) = state.account(id)? else {
         return Ok(Some(common::ACCOUNT_UNKNOWN.reject(vec![id.into()])));
     };
-    let signers = transaction.signatures();
-    if signers.iter().any(|signer| account.right_of(&signer.key).is_some()) {
+    let signers = &transaction.body().signers;
+    if signers.iter().any(|key| account.right_of(key).is_some()) {
         return Ok(None);
     }
-    let key = signers.first().map(|signer| signer.key.into());
+    let key = signers.first().map(|key| (*key).into());
     Ok(Some(common::SIGNER_NOT_REPRESENTATIVE.reject(key.into_iter().collect())))
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::state::ParameterName;
 use crate::types::{
     AccountId, ArithmeticError, BusinessDate, Digest, Fen, Instrument, PublicKey, Role,
     SerialRange, TaskId, Tonnes, Vintage,
@@ -84,8 +85,8 @@ pub enum Fact {
     Task(TaskId),
     /// A digest.
     Digest(Digest),
-    /// A name from the program, never text from outside.
-    Name(String),
+    /// A parameter.
+    Parameter(ParameterName),
 }
 
 macro_rules! facts {
@@ -101,13 +102,7 @@ macro_rules! facts {
 facts! {
     AccountId => Account, Tonnes => Tonnes, Fen => Fen, BusinessDate => Date, Vintage => Vintage,
     Instrument => Instrument, SerialRange => Range, u64 => Number, Role => Role,
-    PublicKey => Key, TaskId => Task, Digest => Digest,
-}
-
-impl From<&'static str> for Fact {
-    fn from(name: &'static str) -> Self {
-        Self::Name(name.to_owned())
-    }
+    PublicKey => Key, TaskId => Task, Digest => Digest, ParameterName => Parameter,
 }
 
 impl core::fmt::Display for Fact {
@@ -125,7 +120,7 @@ impl core::fmt::Display for Fact {
             Self::Key(value) => value.fmt(f),
             Self::Task(value) => value.fmt(f),
             Self::Digest(value) => value.fmt(f),
-            Self::Name(value) => f.write_str(value),
+            Self::Parameter(value) => f.write_str(value.name()),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::block::{
 use crate::genesis::{ClockRule, Genesis, GenesisAccount, GenesisParameter};
 use crate::invariants;
 use crate::state::{Account, Obligation, Overlay, ParameterName, State, StatusKind, keys};
-use crate::tx::{SignedTransaction, Transaction, TxBody, TxSignature, VerifiedTransaction};
+use crate::tx::{SignedTransaction, Transaction, TxBody, VerifiedTransaction, signer_list};
 use crate::types::*;
 
 pub use super::example_account as account;
@@ -143,6 +143,7 @@ pub fn genesis() -> Genesis {
             parameter(ParameterName::IssueCap, Some(1920), 1_000_000),
             parameter(ParameterName::IssueCap, Some(2021), 1_000_000),
             parameter(ParameterName::BlockTradeMin, None, 100_000),
+            parameter(ParameterName::CcerBlockTradeMin, None, 10_000),
             parameter(ParameterName::OffsetCap, None, 500),
             parameter(ParameterName::SurrenderVintageMin, Some(1920), 1920),
             parameter(ParameterName::SurrenderVintageMax, Some(1920), 1920),
@@ -260,16 +261,12 @@ impl Market {
         let body = TxBody {
             chain_id: self.state.tip.chain_id,
             account,
+            signers: signer_list(people.into_iter().map(|person| key(account, person))),
             valid_until: self.next_time().saturating_add_millis(60_000),
             salt: self.salt,
             payload,
         };
-        let signature = Signature::new([0; 64]);
-        let signatures = people
-            .into_iter()
-            .map(|person| TxSignature { key: key(account, person), signature })
-            .collect();
-        let bytes = SignedTransaction { body, signatures }.encode();
+        let bytes = SignedTransaction::unsigned(body).encode();
         VerifiedTransaction::assume_verified(Transaction::decode(bytes).unwrap())
     }
 

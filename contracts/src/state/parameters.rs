@@ -124,7 +124,7 @@ impl Overlay<'_> {
         match self.parameter(name, year, on)? {
             Some(version) => Ok(version.value),
             None => {
-                let facts = vec![name.name().into(), on.into()];
+                let facts = vec![name.into(), on.into()];
                 Err(common::PARAMETER_UNSET.reject(facts).into())
             }
         }

@@ -1,5 +1,7 @@
 //! The signed envelope around a payload.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
@@ -10,8 +12,8 @@ use crate::types::{AccountId, BlockTime, ChainId, PublicKey, Signature, TxId, do
 
 /// Most bytes of a signed transaction; a log entry (with receipt) stays below 65,536.
 pub const TRANSACTION_BYTES_MAX: usize = 61_440;
-/// Most signatures of a transaction.
-pub const SIGNATURES_PER_TRANSACTION_MAX: usize = 16;
+/// Most signers of a transaction.
+pub const SIGNERS_PER_TRANSACTION_MAX: usize = 16;
 /// Longest life of a transaction after block time, in milliseconds: 24 hours.
 pub const TRANSACTION_LIFE_MILLIS_MAX: u64 = 24 * 3_600_000;
 
@@ -22,6 +24,9 @@ pub struct TxBody {
     pub chain_id: ChainId,
     /// The account that acts.
     pub account: AccountId,
+    /// Keys of the representatives who sign, ascending. Being signed themselves, they cannot be
+    /// fewer or others on the way to the ledger.
+    pub signers: Vec<PublicKey>,
     /// Last block time at which it may be ordered; at most 24 h after block time.
     pub valid_until: BlockTime,
     /// Makes two equal orders two transactions.
@@ -37,22 +42,18 @@ impl TxBody {
     }
 }
 
-/// A representative's signature over `domain ‖ TxId`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TxSignature {
-    /// Public key of the representative.
-    pub key: PublicKey,
-    /// Ed25519 signature over [`signature_message`].
-    pub signature: Signature,
+/// Keys as a body lists them: ascending, each once.
+pub fn signer_list(keys: impl IntoIterator<Item = PublicKey>) -> Vec<PublicKey> {
+    keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// A body and the signatures of representatives of its account.
+/// A body and the signatures of its signers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedTransaction {
     /// What is signed.
     pub body: TxBody,
-    /// Signatures, each by another key.
-    pub signatures: Vec<TxSignature>,
+    /// One Ed25519 signature over [`signature_message`] per signer, in the order of the signers.
+    pub signatures: Vec<Signature>,
 }
 
 impl SignedTransaction {
@@ -60,9 +61,22 @@ impl SignedTransaction {
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }
+
+    /// A body with what a function signs for each of its signers: it is given the key and the
+    /// message.
+    pub fn new(body: TxBody, mut sign: impl FnMut(&PublicKey, &[u8]) -> Signature) -> Self {
+        let message = signature_message(&body.id());
+        let signatures = body.signers.iter().map(|key| sign(key, &message)).collect();
+        Self { body, signatures }
+    }
+
+    /// A body with empty signatures, for a dry run before anybody signs.
+    pub fn unsigned(body: TxBody) -> Self {
+        Self::new(body, |_, _| Signature::new([0; Signature::LEN]))
+    }
 }
 
-/// The message a representative signs for a transaction.
+/// The message that each signer signs: `domain ‖ TxId`.
 pub fn signature_message(id: &TxId) -> Vec<u8> {
     [domains::TX_SIGNATURE, id.as_bytes()].concat()
 }
@@ -79,9 +93,10 @@ pub enum EnvelopeError {
         /// Its size.
         bytes: usize,
     },
-    /// No signature, too many, or one key twice.
+    /// No signer, too many, out of order, or not one signature of each.
     #[error(
-        "a transaction has 1 to {SIGNATURES_PER_TRANSACTION_MAX} signatures, each by another key"
+        "a transaction lists 1 to {SIGNERS_PER_TRANSACTION_MAX} signers in ascending order and \
+         carries one signature of each"
     )]
     SignatureCount,
     /// A signature does not verify.
@@ -152,10 +167,12 @@ impl Transaction {
             return Err(EnvelopeError::TooLarge { bytes: bytes.len() });
         }
         let signed: SignedTransaction = codec::decode(&bytes)?;
-        let keys: std::collections::BTreeSet<_> =
-            signed.signatures.iter().map(|signature| signature.key).collect();
+        let signers = &signed.body.signers;
         let count = signed.signatures.len();
-        if count == 0 || count > SIGNATURES_PER_TRANSACTION_MAX || keys.len() != count {
+        if !(1..=SIGNERS_PER_TRANSACTION_MAX).contains(&count)
+            || signers.len() != count
+            || !signers.is_sorted_by(|one, next| one < next)
+        {
             return Err(EnvelopeError::SignatureCount);
         }
         let body_len = bytes.len().saturating_sub(signatures_len(count));
@@ -179,15 +196,15 @@ impl Transaction {
         &self.signed.body
     }
 
-    /// The signatures.
-    pub fn signatures(&self) -> &[TxSignature] {
-        &self.signed.signatures
+    /// Each signer with its signature.
+    pub fn signatures(&self) -> impl ExactSizeIterator<Item = (&PublicKey, &Signature)> {
+        self.signed.body.signers.iter().zip(&self.signed.signatures)
     }
 }
 
-/// Bytes of a list of so many signatures at the end of an envelope: a length byte and 96 each.
+/// Bytes of a list of so many signatures at the end of an envelope: a length byte and 64 each.
 const fn signatures_len(count: usize) -> usize {
-    count.saturating_mul(PublicKey::LEN + Signature::LEN).saturating_add(1)
+    count.saturating_mul(Signature::LEN).saturating_add(1)
 }
 
 /// A transaction whose signatures were verified.
@@ -225,9 +242,9 @@ pub fn verify_batch(
         .iter()
         .zip(&messages)
         .flat_map(|(transaction, message)| {
-            transaction.signatures().iter().map(move |signature| SignedMessage {
-                key: &signature.key,
-                signature: &signature.signature,
+            transaction.signatures().map(move |(key, signature)| SignedMessage {
+                key,
+                signature,
                 message,
             })
         })
@@ -238,9 +255,9 @@ pub fn verify_batch(
         .map(|transaction| {
             // Takes this transaction's verdicts, all of them, before looking for a bad one.
             let own: Vec<bool> = verdicts.by_ref().take(transaction.signatures().len()).collect();
-            let bad = transaction.signatures().iter().zip(own).find(|(_, good)| !good);
+            let bad = transaction.signatures().zip(own).find(|(_, good)| !good);
             match bad {
-                Some((signature, _)) => Err(EnvelopeError::BadSignature { key: signature.key }),
+                Some(((key, _), _)) => Err(EnvelopeError::BadSignature { key: *key }),
                 None => Ok(VerifiedTransaction(transaction)),
             }
         })

@@ -1,6 +1,6 @@
 //! Envelope errors in words.
 
-use super::{EnvelopeError, SIGNATURES_PER_TRANSACTION_MAX, TRANSACTION_BYTES_MAX};
+use super::{EnvelopeError, SIGNERS_PER_TRANSACTION_MAX, TRANSACTION_BYTES_MAX};
 use crate::rules::{Explanation, Language, RejectCode};
 
 crate::reject_codes! { ENVELOPE_CODES:
@@ -15,10 +15,10 @@ crate::reject_codes! { ENVELOPE_CODES:
         hint "Split the batch into several transactions."
         hint_zh "请将批次拆分为多笔交易。";
     3 SIGNATURE_COUNT "Format of transactions" [limit]
-        en "A transaction carries 1 to {limit} signatures, each by another key."
-        zh "交易须有 1 至 {limit} 个签名，且密钥互不相同。"
-        hint "Sign it, once with each key."
-        hint_zh "请签名，每个密钥仅签一次。";
+        en "A transaction lists 1 to {limit} signers, ascending, and carries one signature of each."
+        zh "交易须列明 1 至 {limit} 名签名人（按密钥升序），并附每人一个签名。"
+        hint "Let every signer that it lists sign it; to change them, build it again."
+        hint_zh "请所列签名人逐一签名；如需更换签名人，请重新生成交易。";
     4 SIGNATURE_INVALID "Format of transactions" [key]
         en "The signature of key {key} does not verify."
         zh "密钥 {key} 的签名验证失败。"
@@ -61,7 +61,7 @@ impl EnvelopeError {
                 (&TRANSACTION_TOO_LARGE, facts)
             }
             Self::SignatureCount => {
-                (&SIGNATURE_COUNT, vec![SIGNATURES_PER_TRANSACTION_MAX.to_string()])
+                (&SIGNATURE_COUNT, vec![SIGNERS_PER_TRANSACTION_MAX.to_string()])
             }
             Self::BadSignature { key } => (&SIGNATURE_INVALID, vec![key.to_string()]),
             Self::WrongChain { found, expected } => {

@@ -134,8 +134,12 @@ pub struct MempoolSection {
     pub bytes_max: usize,
     /// Most transactions of one account.
     pub transactions_per_account_max: usize,
+    /// Most bytes of the transactions of one account.
+    pub bytes_per_account_max: usize,
     /// Most transactions of accounts that do not exist or whose signers do not represent them.
     pub strangers_max: usize,
+    /// Most bytes of those.
+    pub strangers_bytes_max: usize,
     /// Threads that verify signatures.
     pub verify_threads: usize,
 }
@@ -184,7 +188,9 @@ impl Default for MempoolSection {
             transactions_max: limits.transactions_max,
             bytes_max: limits.bytes_max,
             transactions_per_account_max: limits.transactions_per_account_max,
+            bytes_per_account_max: limits.bytes_per_account_max,
             strangers_max: limits.strangers_max,
+            strangers_bytes_max: limits.strangers_bytes_max,
             verify_threads: 1,
         }
     }
@@ -362,7 +368,9 @@ impl NodeConfig {
             transactions_max: self.mempool.transactions_max,
             bytes_max: self.mempool.bytes_max,
             transactions_per_account_max: self.mempool.transactions_per_account_max,
+            bytes_per_account_max: self.mempool.bytes_per_account_max,
             strangers_max: self.mempool.strangers_max,
+            strangers_bytes_max: self.mempool.strangers_bytes_max,
         }
     }
 

@@ -100,7 +100,9 @@ impl NodeLedger {
         }
         let ids: Vec<TxId> =
             outcome.transactions.iter().map(|transaction| transaction.id()).collect();
-        self.mempool.committed(&ids, header.time);
+        self.mempool
+            .committed(&ids, header.time)
+            .map_err(|fault| LedgerFault::new(ACTION, fault))?;
         if self.mempool.has_waiters() {
             let answers = ids.iter().zip(entries).zip(events);
             for (log_index, ((id, entry), events)) in (first_log_index..).zip(answers) {

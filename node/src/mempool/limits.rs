@@ -9,9 +9,13 @@ pub struct MempoolLimits {
     pub bytes_max: usize,
     /// Most transactions of one account.
     pub transactions_per_account_max: usize,
+    /// Most bytes of the transactions of one account.
+    pub bytes_per_account_max: usize,
     /// Most transactions of strangers: of accounts that do not exist, or signed by nobody who
-    /// represents them. They wait because a block may open the account first.
+    /// represents them. They wait for the next block, which may open the account.
     pub strangers_max: usize,
+    /// Most bytes of the transactions of strangers.
+    pub strangers_bytes_max: usize,
 }
 
 impl Default for MempoolLimits {
@@ -20,7 +24,9 @@ impl Default for MempoolLimits {
             transactions_max: 200_000,
             bytes_max: 256 * 1024 * 1024,
             transactions_per_account_max: 50_000,
+            bytes_per_account_max: 64 * 1024 * 1024,
             strangers_max: 10_000,
+            strangers_bytes_max: 16 * 1024 * 1024,
         }
     }
 }

@@ -23,6 +23,28 @@ pub struct PoolSize {
     pub bytes: usize,
 }
 
+impl PoolSize {
+    /// With one more transaction.
+    const fn with(self, bytes: usize) -> Self {
+        Self {
+            transactions: self.transactions.saturating_add(1),
+            bytes: self.bytes.saturating_add(bytes),
+        }
+    }
+
+    /// With one transaction less.
+    const fn without(self, bytes: usize) -> Self {
+        Self {
+            transactions: self.transactions.saturating_sub(1),
+            bytes: self.bytes.saturating_sub(bytes),
+        }
+    }
+
+    const fn exceeds(self, transactions_max: usize, bytes_max: usize) -> bool {
+        self.transactions > transactions_max || self.bytes > bytes_max
+    }
+}
+
 pub(super) fn envelope_digest(bytes: &[u8]) -> EnvelopeDigest {
     *blake3::hash(bytes).as_bytes()
 }
@@ -40,9 +62,11 @@ pub(super) struct Pool {
     by_id: HashMap<TxId, u64>,
     by_digest: HashMap<EnvelopeDigest, u64>,
     by_expiry: BTreeSet<(BlockTime, u64)>,
-    per_account: HashMap<AccountId, usize>,
+    /// Of those that the account's people signed; strangers use up nobody's room but their own.
+    per_account: HashMap<AccountId, PoolSize>,
     bytes: usize,
-    strangers: usize,
+    strangers: PoolSize,
+    strangers_by_arrival: BTreeSet<u64>,
     arrivals: u64,
 }
 
@@ -65,29 +89,37 @@ impl Pool {
         Some(Arc::clone(&waiting.transaction))
     }
 
-    /// Whether the limits leave room for one more of an account.
+    /// Whether the limits leave room for one more of an account, of so many bytes.
     pub(super) fn check_room(
         &self,
         limits: &MempoolLimits,
         account: AccountId,
         bytes: usize,
     ) -> Result<(), SubmitError> {
-        let waiting = self.queue.len();
-        if waiting >= limits.transactions_max || self.bytes.saturating_add(bytes) > limits.bytes_max
-        {
-            return Err(SubmitError::PoolFull { waiting });
+        let all = self.size().with(bytes);
+        if all.exceeds(limits.transactions_max, limits.bytes_max) {
+            return Err(SubmitError::PoolFull { waiting: self.queue.len() });
         }
-        let limit = limits.transactions_per_account_max;
-        if self.per_account.get(&account).is_some_and(|count| *count >= limit) {
-            return Err(SubmitError::AccountFull { account, limit });
+        let own = self.per_account.get(&account).copied().unwrap_or_default();
+        let (most, bytes_most) =
+            (limits.transactions_per_account_max, limits.bytes_per_account_max);
+        if own.with(bytes).exceeds(most, bytes_most) {
+            return Err(SubmitError::AccountFull { account, waiting: own.transactions });
         }
         Ok(())
     }
 
-    /// Whether the limits leave room for one more stranger.
-    pub(super) fn check_strangers(&self, limits: &MempoolLimits) -> Result<(), SubmitError> {
-        let limit = limits.strangers_max;
-        if self.strangers >= limit { Err(SubmitError::StrangersFull { limit }) } else { Ok(()) }
+    /// Whether the limits leave room for one more stranger, of so many bytes.
+    pub(super) fn check_strangers(
+        &self,
+        limits: &MempoolLimits,
+        bytes: usize,
+    ) -> Result<(), SubmitError> {
+        let with = self.strangers.with(bytes);
+        if with.exceeds(limits.strangers_max, limits.strangers_bytes_max) {
+            return Err(SubmitError::StrangersFull { waiting: self.strangers.transactions });
+        }
+        Ok(())
     }
 
     /// Adds a transaction at the end; nothing happens when its identifier waits already.
@@ -96,16 +128,21 @@ impl Pool {
         if self.by_id.contains_key(&id) {
             return;
         }
-        self.strangers = self.strangers.saturating_add(usize::from(is_stranger));
         let arrival = self.arrivals;
         self.arrivals = self.arrivals.saturating_add(1);
         let digest = envelope_digest(transaction.bytes());
         self.by_id.insert(id, arrival);
         self.by_digest.insert(digest, arrival);
         self.by_expiry.insert((transaction.body().valid_until, arrival));
-        let count = self.per_account.entry(transaction.body().account).or_insert(0);
-        *count = count.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(transaction.bytes().len());
+        let (account, bytes) = (transaction.body().account, transaction.bytes().len());
+        if is_stranger {
+            self.strangers = self.strangers.with(bytes);
+            self.strangers_by_arrival.insert(arrival);
+        } else {
+            let own = self.per_account.entry(account).or_default();
+            *own = own.with(bytes);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
         self.queue.insert(arrival, Waiting { transaction, is_stranger, digest });
     }
 
@@ -113,17 +150,19 @@ impl Pool {
     pub(super) fn remove(&mut self, id: &TxId) -> Option<PooledTransaction> {
         let arrival = self.by_id.remove(id)?;
         let Waiting { transaction, is_stranger, digest } = self.queue.remove(&arrival)?;
-        self.strangers = self.strangers.saturating_sub(usize::from(is_stranger));
         self.by_digest.remove(&digest);
-        let body = transaction.body();
+        let (body, bytes) = (transaction.body(), transaction.bytes().len());
         self.by_expiry.remove(&(body.valid_until, arrival));
-        if let Some(count) = self.per_account.get_mut(&body.account) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+        if is_stranger {
+            self.strangers = self.strangers.without(bytes);
+            self.strangers_by_arrival.remove(&arrival);
+        } else if let Some(own) = self.per_account.get_mut(&body.account) {
+            *own = own.without(bytes);
+            if own.transactions == 0 {
                 self.per_account.remove(&body.account);
             }
         }
-        self.bytes = self.bytes.saturating_sub(transaction.bytes().len());
+        self.bytes = self.bytes.saturating_sub(bytes);
         Some(transaction)
     }
 
@@ -139,6 +178,26 @@ impl Pool {
             removed.extend(id.and_then(|id| self.remove(&id)));
         }
         removed
+    }
+
+    /// The waiting transactions of strangers.
+    pub(super) fn strangers(&self) -> Vec<PooledTransaction> {
+        let waiting = self.strangers_by_arrival.iter().filter_map(|at| self.queue.get(at));
+        waiting.map(|waiting| Arc::clone(&waiting.transaction)).collect()
+    }
+
+    /// Counts a transaction among those of its account: it is no stranger's any more.
+    pub(super) fn welcome(&mut self, id: &TxId) {
+        let Some(arrival) = self.by_id.get(id) else { return };
+        let Some(waiting) = self.queue.get_mut(arrival) else { return };
+        if !std::mem::take(&mut waiting.is_stranger) {
+            return;
+        }
+        let bytes = waiting.transaction.bytes().len();
+        self.strangers = self.strangers.without(bytes);
+        self.strangers_by_arrival.remove(arrival);
+        let own = self.per_account.entry(waiting.transaction.body().account).or_default();
+        *own = own.with(bytes);
     }
 
     /// Transactions in the order of arrival from an arrival number on, with their numbers.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use cets_contracts::Fault;
 use cets_contracts::rules::stranger;
 use cets_contracts::state::keys;
 use cets_contracts::tx::{
@@ -190,8 +191,9 @@ impl Mempool {
         self.inner.tell_dropped(id, error);
     }
 
-    /// Removes what a block ordered and what has expired by its time.
-    pub(crate) fn committed(&self, ordered: &[TxId], time: BlockTime) {
+    /// Removes what a block ordered, what has expired by its time and who is still a stranger
+    /// after it. The state in memory is that after the block.
+    pub(crate) fn committed(&self, ordered: &[TxId], time: BlockTime) -> Result<(), Fault> {
         let expired = {
             let mut pool = self.inner.lock();
             for id in ordered {
@@ -204,6 +206,22 @@ impl Mempool {
             let error = EnvelopeError::Expired { valid_until, block_time: time };
             self.inner.tell_dropped(&transaction.id(), &error.into());
         }
+        self.judge_strangers()
+    }
+
+    fn judge_strangers(&self) -> Result<(), Fault> {
+        let strangers = self.inner.lock().strangers();
+        let committed = self.inner.state.read();
+        let view = committed.state.view();
+        for transaction in strangers {
+            match stranger(&transaction, &view)? {
+                Some(reject) => {
+                    self.drop_transaction(&transaction.id(), &SubmitError::Stranger(reject));
+                }
+                None => self.inner.lock().welcome(&transaction.id()),
+            }
+        }
+        Ok(())
     }
 
     /// Whether anybody waits for a final answer.
@@ -300,7 +318,7 @@ impl Inner {
                         .map_err(|fault| SubmitError::Read(fault.into()))?
                         .is_some();
                     if is_stranger {
-                        pool.check_strangers(&self.limits)?;
+                        pool.check_strangers(&self.limits, transaction.bytes().len())?;
                     }
                     let transaction = Arc::new(transaction);
                     pool.insert(Arc::clone(&transaction), is_stranger);

@@ -21,22 +21,24 @@ pub enum SubmitError {
         /// Transactions that wait.
         waiting: usize,
     },
-    /// Too many transactions of strangers wait.
+    /// Too many transactions of strangers wait, or too many bytes of them.
     #[error(
-        "{limit} transactions wait whose account is not known here or whose signers do not act for \
+        "{waiting} transactions wait whose account is not known here or whose signers do not act for \
          it; check account and key, and that this node has caught up"
     )]
     StrangersFull {
-        /// Most that may wait.
-        limit: usize,
+        /// Transactions of strangers that wait.
+        waiting: usize,
     },
-    /// Too many transactions of one account wait.
-    #[error("{limit} transactions of account {account} wait already; let some become final first")]
+    /// Too many transactions of one account wait, or too many bytes of them.
+    #[error(
+        "{waiting} transactions of account {account} wait already; let some become final first"
+    )]
     AccountFull {
         /// The account.
         account: AccountId,
-        /// Most that may wait.
-        limit: usize,
+        /// Transactions of the account that wait.
+        waiting: usize,
     },
     /// It is not final yet; it waits and may still become final.
     #[error(

@@ -4,9 +4,9 @@ use cets_contracts::Fault;
 use cets_contracts::block::{BlockError, BlockExecutor, PushError};
 use cets_contracts::codec;
 use cets_contracts::tx::{
-    EnvelopeError, SignedTransaction, Transaction, TxBody, TxSignature, VerifiedTransaction,
+    EnvelopeError, SignedTransaction, Transaction, TxBody, VerifiedTransaction,
 };
-use cets_contracts::types::{BlockTime, Height, PublicKey, Signature, ValidatorAddress};
+use cets_contracts::types::{BlockTime, Height, ValidatorAddress};
 
 use super::Reader;
 
@@ -15,13 +15,8 @@ use super::Reader;
 pub enum Simulation {
     /// A signed transaction; its signatures are verified.
     Signed(Vec<u8>),
-    /// A body, as if these keys had signed it.
-    Unsigned {
-        /// Canonical bytes of the body.
-        body: Vec<u8>,
-        /// Keys that will sign.
-        signers: Vec<PublicKey>,
-    },
+    /// Canonical bytes of a body, as if its signers had signed it.
+    Unsigned(Vec<u8>),
 }
 
 /// What would have happened.
@@ -55,7 +50,7 @@ impl Reader {
     ) -> Result<Simulated, SimulationError> {
         let transaction = match simulation {
             Simulation::Signed(bytes) => VerifiedTransaction::verify(Transaction::decode(bytes)?)?,
-            Simulation::Unsigned { body, signers } => assume_signed(&body, &signers)?,
+            Simulation::Unsigned(body) => assume_signed(&body)?,
         };
         let committed = self.state().read();
         let state = &committed.state;
@@ -74,13 +69,9 @@ impl Reader {
     }
 }
 
-fn assume_signed(body: &[u8], signers: &[PublicKey]) -> Result<VerifiedTransaction, EnvelopeError> {
+fn assume_signed(body: &[u8]) -> Result<VerifiedTransaction, EnvelopeError> {
     let body: TxBody = codec::decode(body)?;
-    let signatures = signers
-        .iter()
-        .map(|key| TxSignature { key: *key, signature: Signature::new([0; Signature::LEN]) })
-        .collect();
-    let bytes = SignedTransaction { body, signatures }.encode();
+    let bytes = SignedTransaction::unsigned(body).encode();
     Transaction::decode(bytes).map(VerifiedTransaction::assume_verified)
 }
 

@@ -1,6 +1,6 @@
 //! Arguments of requests, read with errors that name the field.
 
-use cets_contracts::types::{AccountId, Instrument, PublicKey, Role, SerialRange, TxId};
+use cets_contracts::types::{AccountId, Instrument, Role, SerialRange, TxId};
 
 use super::RpcError;
 
@@ -48,11 +48,6 @@ pub fn optional_role(field: &'static str, text: &str) -> Result<Option<Role>, Rp
 /// A transaction identifier.
 pub fn tx_id(field: &'static str, bytes: &[u8]) -> Result<TxId, RpcError> {
     bytes.try_into().map(TxId::new).map_err(|_| invalid(field, "it must have 32 bytes"))
-}
-
-/// A public key.
-pub fn key(field: &'static str, bytes: &[u8]) -> Result<PublicKey, RpcError> {
-    bytes.try_into().map(PublicKey::new).map_err(|_| invalid(field, "it must have 32 bytes"))
 }
 
 /// A position in the log from a page token; the start when it is empty.

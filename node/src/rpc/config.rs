@@ -21,8 +21,6 @@ pub const STREAM_ANSWERS_BUFFERED_MAX: usize = 16;
 pub const STREAM_BLOCKS_BUFFERED_MAX: usize = 2;
 /// Largest answer in bytes: a block with its receipts and certificate fits.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Most keys named as signers of a simulation.
-pub const SIMULATED_SIGNERS_MAX: usize = cets_contracts::tx::SIGNATURES_PER_TRANSACTION_MAX;
 
 /// The interface of a node: where it listens, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -18,7 +18,7 @@ use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::{Caller, Subject};
-use super::config::{PAGE_BYTES_MAX, SIMULATED_SIGNERS_MAX};
+use super::config::PAGE_BYTES_MAX;
 use super::desk::{Desk, language_of_request, read_failed};
 use super::visible::{View, view};
 use super::{RpcError, argument};
@@ -201,16 +201,7 @@ fn simulate(
 fn unsigned(desk: &Desk, caller: &Caller, query: SimulateRequest) -> Result<Simulation, RpcError> {
     let body: TxBody = codec::decode(&query.body).map_err(EnvelopeError::Malformed)?;
     desk.require(caller, Subject::Transactions, body.account)?;
-    let keys = &query.signer_keys;
-    if keys.is_empty() || keys.len() > SIMULATED_SIGNERS_MAX {
-        let reason = format!("name 1 to {SIMULATED_SIGNERS_MAX} keys");
-        return Err(RpcError::Argument { field: "signer_keys", reason });
-    }
-    let signers = keys.iter().map(|bytes| argument::key("signer_keys", bytes));
-    Ok(Simulation::Unsigned {
-        signers: signers.collect::<Result<_, RpcError>>()?,
-        body: query.body,
-    })
+    Ok(Simulation::Unsigned(query.body))
 }
 
 fn get_transaction(

@@ -257,10 +257,7 @@ async fn a_simulation_answers_as_the_ledger_would_and_leaves_no_trace() {
     let receipt: Receipt = codec::decode(&simulated.receipt).unwrap();
     assert!(receipt.outcome.is_accepted());
     let transaction = Transaction::decode(order).unwrap();
-    let unsigned = Simulation::Unsigned {
-        body: codec::encode(transaction.body()),
-        signers: vec![transaction.signatures()[0].key],
-    };
+    let unsigned = Simulation::Unsigned(codec::encode(transaction.body()));
     assert_eq!(desk.handle.simulate(unsigned).unwrap().events, simulated.events);
     assert_eq!(desk.root(), root);
     let mut forged = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);

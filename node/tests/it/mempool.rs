@@ -1,11 +1,15 @@
 //! Limits, envelope checks, expiry and order of the mempool.
 
 use cets_contracts::block::Block;
+use cets_contracts::rules::accounts::set_representatives::SetRepresentatives;
 use cets_contracts::tx::{EnvelopeError, Transaction};
-use cets_contracts::types::{BlockTime, ChainId};
+use cets_contracts::types::{BlockTime, ChainId, Digest, Representative, Right, Thresholds};
 use cets_node::mempool::{MempoolLimits, SubmitError};
 
-use crate::world::{Desk, START, body, genesis, holder, holder_key, issued, sign, transfer};
+use crate::world::{
+    Desk, START, body, genesis, holder, holder_key, issued, public, registry, registry_keys, sign,
+    transfer,
+};
 
 fn refusal(verdict: Result<cets_contracts::types::TxId, SubmitError>) -> EnvelopeError {
     match verdict {
@@ -75,17 +79,13 @@ async fn submitting_the_same_again_while_it_waits_changes_nothing() {
 
 #[tokio::test]
 async fn limits_hold_by_count_by_bytes_and_by_account() {
-    let tight = |transactions_max, bytes_max, transactions_per_account_max| MempoolLimits {
-        transactions_max,
-        bytes_max,
-        transactions_per_account_max,
-        strangers_max: 10,
-    };
+    let wide = MempoolLimits::default();
     let one = transfer(&genesis(), START, 0, 1, 2, 5).len();
     for (limits, taken, full_account) in [
-        (tight(3, usize::MAX, usize::MAX), 3, false),
-        (tight(100, one * 2, 100), 2, false),
-        (tight(100, usize::MAX, 4), 4, true),
+        (MempoolLimits { transactions_max: 3, ..wide }, 3, false),
+        (MempoolLimits { bytes_max: one * 2, ..wide }, 2, false),
+        (MempoolLimits { transactions_per_account_max: 4, ..wide }, 4, true),
+        (MempoolLimits { bytes_per_account_max: one * 5, ..wide }, 5, true),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let desk = Desk::open_with(folder.path(), 0, limits);
@@ -189,5 +189,45 @@ async fn strangers_wait_a_little_and_are_never_ordered() {
     });
     let verdicts = desk.handle.submit_batch(many.collect()).await;
     assert_eq!(verdicts.iter().filter(|verdict| verdict.is_ok()).count(), 3);
-    assert!(matches!(verdicts.last(), Some(Err(SubmitError::StrangersFull { limit: 3 }))));
+    assert!(matches!(verdicts.last(), Some(Err(SubmitError::StrangersFull { waiting: 3 }))));
+}
+
+#[tokio::test]
+async fn every_block_decides_who_is_a_stranger_also_where_others_proposed_it() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [proposer, other] =
+        [0, 1].map(|number: u8| Desk::open(folders[usize::from(number)].path(), number));
+    issued(&proposer, &[&other]).await;
+    let by_the_second = |account, salt| {
+        let order = transfer(&other.genesis, other.now(), salt, 1, 2, 5);
+        let payload = Transaction::decode(order).unwrap().body().payload.clone();
+        sign(body(&other.genesis, other.now(), account, salt, payload), &[holder_key(2)])
+    };
+    // Who represents holder 1 from the next block on, and who never represents holder 3.
+    other.submit(vec![by_the_second(holder(1), 0)]).await;
+    let handle = other.handle.clone();
+    let order = by_the_second(holder(3), 1);
+    let refused = tokio::spawn(async move {
+        handle.submit_and_wait(order, std::time::Duration::from_secs(30)).await
+    });
+    while other.handle.status().unwrap().mempool.transactions < 2 {
+        tokio::task::yield_now().await;
+    }
+    let representative =
+        Representative { key: public(&holder_key(2)), right: Right::InitiateAndApprove };
+    let change = SetRepresentatives {
+        account: holder(1),
+        representatives: vec![representative],
+        thresholds: Thresholds::uniform(1),
+        material: Digest::new([1; 32]),
+    };
+    let change = body(&proposer.genesis, proposer.now(), registry(), 7, change.into());
+    proposer.submit(vec![sign(change, &registry_keys())]).await;
+    proposer.decide(&[&other]);
+    let error = refused.await.unwrap().unwrap_err();
+    assert!(matches!(error, SubmitError::Stranger(_)), "{error}");
+    assert_eq!(other.handle.status().unwrap().mempool.transactions, 1);
+    other.decide(&[&proposer]);
+    assert_eq!(other.handle.status().unwrap().mempool.transactions, 0);
+    assert_eq!(other.free(1), 9_995);
 }

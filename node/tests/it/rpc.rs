@@ -18,6 +18,7 @@ use cets_contracts::proof::ValidatorChain;
 use cets_contracts::rules::allowances::transfer::Transfer;
 use cets_contracts::state::{Account, KeyParts, StatusKind, Supply, Table, Task, UnitPlace, keys};
 use cets_contracts::tree::StateProof;
+use cets_contracts::tx::TxBody;
 use cets_contracts::types::{SerialRange, Tonnes};
 use cets_node::mempool::MempoolLimits;
 use cets_node::rpc::RpcLimits;
@@ -33,7 +34,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use super::rpc_market::{
     ISSUED, Market, TRADED_BY_TRANSFER, assert_accepted, cea, quantity, validator,
 };
-use super::rpc_network::{Network, Report, public, report};
+use super::rpc_network::{Network, Report, report};
 
 fn one_tonne(market: &Market) -> Transfer {
     Transfer { to: market.trader.account, units: quantity(cea(), 1) }
@@ -136,13 +137,8 @@ async fn a_submission_stream_answers_in_order_and_goes_on_after_a_bad_one() {
 async fn a_trial_run_shows_what_would_move_and_moves_nothing() {
     let market = Market::open().await;
     let client = market.client(market.mill).await;
-    let body = market.body(market.mill.account, one_tonne(&market));
-    let seeds = market.mill.people();
-    let request = SimulateRequest {
-        transaction: Vec::new(),
-        body: codec::encode(&body),
-        signer_keys: seeds.iter().map(|seed| public(*seed).as_bytes().to_vec()).collect(),
-    };
+    let body = market.body(market.mill, one_tonne(&market));
+    let request = SimulateRequest { transaction: Vec::new(), body: codec::encode(&body) };
     let before = status(&market.network).await;
     let tried = client.transactions().simulate(client.ask(request)).await.unwrap().into_inner();
     let receipt: Receipt = codec::decode(&tried.receipt).unwrap();
@@ -155,9 +151,10 @@ async fn a_trial_run_shows_what_would_move_and_moves_nothing() {
     let empty = client.ask(SimulateRequest::default());
     let refused = client.transactions().simulate(empty).await.unwrap_err();
     assert_eq!(report(&refused).number, 101);
-    let keyless = SimulateRequest { body: codec::encode(&body), ..SimulateRequest::default() };
+    let keyless = codec::encode(&TxBody { signers: Vec::new(), ..body });
+    let keyless = SimulateRequest { body: keyless, ..SimulateRequest::default() };
     let refused = client.transactions().simulate(client.ask(keyless)).await.unwrap_err();
-    assert_eq!(report(&refused).number, 101);
+    assert_eq!(report(&refused).number, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

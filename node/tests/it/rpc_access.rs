@@ -293,14 +293,9 @@ async fn the_life_of_a_unit_shows_each_caller_its_own_movements() {
 async fn trial_runs_for_an_account_need_its_token_unless_they_are_signed() {
     let market = Market::open().await;
     let order = Transfer { to: market.trader.account, units: quantity(cea(), 1_000_000) };
-    let body = market.body(market.mill.account, order);
-    let signer_keys = market.mill.people().map(|seed| public(seed).as_bytes().to_vec()).to_vec();
+    let body = market.body(market.mill, order);
     let run = async |client: Client| {
-        let request = SimulateRequest {
-            transaction: Vec::new(),
-            body: codec::encode(&body),
-            signer_keys: signer_keys.clone(),
-        };
+        let request = SimulateRequest { transaction: Vec::new(), body: codec::encode(&body) };
         client.transactions().simulate(client.ask(request)).await
     };
     assert_eq!(answer_of(run(market.network.public().await).await), Answer::TokenRequired);

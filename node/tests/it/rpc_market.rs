@@ -20,7 +20,7 @@ use cets_contracts::rules::reductions::register_project::RegisterProject;
 use cets_contracts::rules::settlement::confirm_funds::{ConfirmFunds, FundDirection, FundLine};
 use cets_contracts::rules::settlement::settle_trades::{SettleTrades, Trade, TradeMethod};
 use cets_contracts::state::{CreditCode, ParameterName};
-use cets_contracts::tx::{SignedTransaction, TxBody, TxSignature, signature_message};
+use cets_contracts::tx::{SignedTransaction, TxBody, signer_list};
 use cets_contracts::types::{
     AccountId, BlockTime, BusinessDate, ChainId, Digest, Fen, Instrument, ProvinceCode,
     Representative, Right, Role, Selection, Signature, Thresholds, Tonnes, Vintage,
@@ -288,8 +288,10 @@ impl Market {
         self.network.client(party.account, party.reader()).await
     }
 
-    pub fn body(&self, account: AccountId, payload: impl Into<Payload>) -> TxBody {
-        body(self.network.chain(), account, self.network.handle.now().as_millis(), payload)
+    /// What all people of a party will sign.
+    pub fn body(&self, party: Party, payload: impl Into<Payload>) -> TxBody {
+        let now = self.network.handle.now().as_millis();
+        body(self.network.chain(), party.account, &party.people(), now, payload)
     }
 
     pub fn signed_by(
@@ -298,7 +300,8 @@ impl Market {
         payload: impl Into<Payload>,
         seeds: &[u8],
     ) -> SignedTransaction {
-        sign(self.body(account, payload), seeds)
+        let now = self.network.handle.now().as_millis();
+        sign(body(self.network.chain(), account, seeds, now, payload), seeds)
     }
 
     /// A transaction with both signatures of a party.
@@ -334,6 +337,7 @@ pub fn validator() -> Validator {
 pub fn body(
     chain_id: ChainId,
     account: AccountId,
+    seeds: &[u8],
     now: u64,
     payload: impl Into<Payload>,
 ) -> TxBody {
@@ -341,6 +345,7 @@ pub fn body(
     TxBody {
         chain_id,
         account,
+        signers: signer_list(seeds.iter().map(|seed| public(*seed))),
         valid_until: BlockTime::from_millis(now + 3_600_000),
         salt: SALT.fetch_add(1, Ordering::SeqCst),
         payload: payload.into(),
@@ -348,12 +353,10 @@ pub fn body(
 }
 
 pub fn sign(body: TxBody, seeds: &[u8]) -> SignedTransaction {
-    let message = signature_message(&body.id());
-    let signature = |seed: &u8| TxSignature {
-        key: public(*seed),
-        signature: Signature::new(secret(*seed).sign(&message).to_bytes()),
-    };
-    SignedTransaction { signatures: seeds.iter().map(signature).collect(), body }
+    SignedTransaction::new(body, |key, message| {
+        let seed = seeds.iter().find(|seed| public(**seed) == *key).unwrap();
+        Signature::new(secret(*seed).sign(message).to_bytes())
+    })
 }
 
 pub fn outcome(answer: &FinalTransaction) -> Outcome {

@@ -99,35 +99,44 @@ async fn envelopes_that_no_block_may_hold_are_refused_at_the_door() {
     trailing.push(0);
     expect_envelope(&market, trailing, 1, Code::InvalidArgument).await;
     expect_envelope(&market, Vec::new(), 1, Code::InvalidArgument).await;
-    // The tag of the payload follows chain id, account, valid_until and salt.
+    // The tag of the payload follows chain id, account, two signers, valid_until and salt.
     let mut unknown_tag = encoded.clone();
-    unknown_tag[16 + 8 + 8 + 8] = 0x7f;
+    unknown_tag[16 + 8 + 1 + 2 * 32 + 8 + 8] = 0x7f;
     expect_envelope(&market, unknown_tag, 1, Code::InvalidArgument).await;
     let too_large = vec![0u8; TRANSACTION_BYTES_MAX + 1];
     expect_envelope(&market, too_large, 2, Code::InvalidArgument).await;
 
     let unsigned = SignedTransaction { signatures: Vec::new(), body: good.body.clone() };
     expect_envelope(&market, unsigned.encode(), 3, Code::InvalidArgument).await;
+    let mut shorter = good.clone();
+    shorter.signatures.pop();
+    expect_envelope(&market, shorter.encode(), 3, Code::InvalidArgument).await;
     let mut twice = good.clone();
-    twice.signatures = vec![good.signatures[0]; 2];
+    twice.body.signers = vec![good.body.signers[0]; 2];
     expect_envelope(&market, twice.encode(), 3, Code::InvalidArgument).await;
+    // A relay that takes a signer and its signature away makes another transaction of it.
+    let mut stripped = good.clone();
+    stripped.body.signers.pop();
+    stripped.signatures.pop();
+    expect_envelope(&market, stripped.encode(), 4, Code::Unauthenticated).await;
 
     let mut forged = good.clone();
-    forged.signatures[0].signature = good.signatures[1].signature;
+    forged.signatures[0] = good.signatures[1];
     expect_envelope(&market, forged.encode(), 4, Code::Unauthenticated).await;
     let mut changed = good.clone();
     changed.body.salt += 1;
     expect_envelope(&market, changed.encode(), 4, Code::Unauthenticated).await;
 
     let now = market.network.handle.now().as_millis();
-    let elsewhere = body(ChainId::new([9; 16]), market.mill.account, now, order());
+    let elsewhere =
+        body(ChainId::new([9; 16]), market.mill.account, &market.mill.people(), now, order());
     let elsewhere = sign(elsewhere, &market.mill.people());
     expect_envelope(&market, elsewhere.encode(), 5, Code::FailedPrecondition).await;
-    let mut late = market.body(market.mill.account, order());
+    let mut late = market.body(market.mill, order());
     late.valid_until = BlockTime::from_millis(1);
     let late = sign(late, &market.mill.people());
     expect_envelope(&market, late.encode(), 6, Code::FailedPrecondition).await;
-    let mut long = market.body(market.mill.account, order());
+    let mut long = market.body(market.mill, order());
     long.valid_until = BlockTime::from_millis(now + 48 * 3_600_000);
     let long = sign(long, &market.mill.people());
     expect_envelope(&market, long.encode(), 7, Code::InvalidArgument).await;

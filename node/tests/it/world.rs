@@ -11,7 +11,7 @@ use cets_contracts::rules::Payload;
 use cets_contracts::rules::allowances::issue::{Issue, IssueLine};
 use cets_contracts::rules::allowances::transfer::Transfer;
 use cets_contracts::state::ParameterName;
-use cets_contracts::tx::{SignedTransaction, TxBody, TxSignature, signature_message};
+use cets_contracts::tx::{SignedTransaction, TxBody, signer_list};
 use cets_contracts::types::{
     AccountId, BlockId, BlockTime, Digest, Height, Instrument, PublicKey, Representative, Right,
     Role, Selection, Signature, StateRoot, Thresholds, Tonnes, ValidatorAddress, Vintage,
@@ -109,19 +109,17 @@ pub fn genesis() -> Genesis {
     genesis_at(START)
 }
 
+/// A body with the signatures of these people, whom it lists.
 pub fn sign(body: TxBody, keys: &[SigningKey]) -> Vec<u8> {
-    let message = signature_message(&body.id());
-    let signatures = keys
-        .iter()
-        .map(|key| TxSignature {
-            key: public(key),
-            signature: Signature::new(key.sign(&message).to_bytes()),
-        })
-        .collect();
-    SignedTransaction { body, signatures }.encode()
+    let body = TxBody { signers: signer_list(keys.iter().map(public)), ..body };
+    SignedTransaction::new(body, |signer, message| {
+        let key = keys.iter().find(|key| public(key) == *signer).unwrap();
+        Signature::new(key.sign(message).to_bytes())
+    })
+    .encode()
 }
 
-/// A body valid for an hour after a time.
+/// A body valid for an hour after a time; whoever signs is listed then.
 pub fn body(
     genesis: &Genesis,
     now: u64,
@@ -130,7 +128,14 @@ pub fn body(
     payload: Payload,
 ) -> TxBody {
     let valid_until = BlockTime::from_millis(now + 3_600_000);
-    TxBody { chain_id: genesis.chain_id(), account, valid_until, salt, payload }
+    TxBody {
+        chain_id: genesis.chain_id(),
+        account,
+        signers: Vec::new(),
+        valid_until,
+        salt,
+        payload,
+    }
 }
 
 pub fn issue(genesis: &Genesis, now: u64, salt: u64, lines: &[(u64, u64)]) -> Vec<u8> {

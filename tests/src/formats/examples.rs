@@ -16,7 +16,7 @@ use super::layout::{Layout, line};
 use super::proof_examples;
 use crate::sample_ledger::{SampleLedger, entity, instrument, public_key, range, signing_key};
 
-const SIGNATURE_BYTES: usize = 96;
+const SIGNATURE_BYTES: usize = 64;
 
 /// Every example by its name.
 pub fn all() -> BTreeMap<&'static str, String> {
@@ -79,6 +79,8 @@ fn body(ledger: &SampleLedger) -> String {
     let layout = Layout::of(body)
         .take(16, "chain_id")
         .take(8, "account")
+        .take(1, "number of signers")
+        .take(32, "signer")
         .take(8, "valid_until")
         .take(8, "salt")
         .note("payload: rule 3, transfer")
@@ -101,11 +103,7 @@ fn signature(ledger: &SampleLedger) -> String {
     let bytes = transaction.bytes();
     let list = &bytes[bytes.len() - 1 - SIGNATURE_BYTES..];
     let message = signature_message(&transaction.id());
-    let layout = Layout::of(list)
-        .take(1, "number of signatures")
-        .take(32, "key")
-        .take(64, "signature")
-        .done();
+    let layout = Layout::of(list).take(1, "number of signatures").take(64, "signature").done();
     [
         line("secret key (RFC 8032)", hex::encode(signing_key(31).to_bytes())),
         line("public key", public_key(31)),

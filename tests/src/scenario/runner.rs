@@ -8,7 +8,7 @@ use cets_contracts::block::{
 use cets_contracts::invariants;
 use cets_contracts::rules::{Event, Payload, RULES, Signing};
 use cets_contracts::state::{Account, Obligation, State, StatusKind, Supply, keys};
-use cets_contracts::tx::{Transaction, TxBody, VerifiedTransaction};
+use cets_contracts::tx::{Transaction, TxBody, VerifiedTransaction, signer_list};
 use cets_contracts::types::{AccountId, PublicKey, Role, Tonnes};
 use serde_json::{Value, json};
 
@@ -223,12 +223,12 @@ impl Scenario {
         let body = TxBody {
             chain_id: self.state.tip.chain_id,
             account,
+            signers: signer_list(self.signers(name, people, verb)?),
             valid_until: fixture_time(self.now + LIFE_SECONDS * 1_000),
             salt: self.salt,
             payload,
         };
-        let signers = self.signers(name, people, verb)?;
-        let signed = self.people.sign(body, &signers);
+        let signed = self.people.sign(body);
         self.execute(line, verb, signed.encode(), expected)
     }
 

@@ -4,7 +4,7 @@ use cets_contracts::rules::Payload;
 use cets_contracts::rules::governance::approve::Approve;
 use cets_contracts::rules::governance::propose::Propose;
 use cets_contracts::rules::governance::reject::Reject;
-use cets_contracts::tx::TxBody;
+use cets_contracts::tx::{TxBody, signer_list};
 use cets_contracts::types::{
     AccountId, BlockTime, ChainId, PublicKey, Representative, Role, TaskId,
 };
@@ -16,10 +16,8 @@ use crate::model::{Model, Wants, who_signs};
 /// A transaction before it is signed.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// What is signed.
+    /// What is signed, and by whom.
     pub body: TxBody,
-    /// Who signs.
-    pub signers: Vec<PublicKey>,
 }
 
 /// The generator: choices, the people it knows, and what it did before.
@@ -57,11 +55,12 @@ impl Workload {
         let body = TxBody {
             chain_id: self.chain(chain_id),
             account,
+            signers: signer_list(signers),
             valid_until: self.valid_until(model.now),
             salt: self.counter,
             payload,
         };
-        let draft = Draft { body, signers };
+        let draft = Draft { body };
         if self.recent.len() < RECENT_MAX {
             self.recent.push(draft.clone());
         } else {

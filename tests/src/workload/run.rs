@@ -154,7 +154,7 @@ impl Run {
             }
         };
         let id = transaction.id();
-        let seen = Seen { id, body: &draft.body, signers: &draft.signers };
+        let seen = Seen { id, body: &draft.body, signers: &draft.body.signers };
         let expected = self.model.take(seen);
         let found = match executor.push(&transaction) {
             Ok(outcome) => match &outcome.receipt.outcome {
@@ -183,7 +183,7 @@ impl Run {
         let example = format!("operation {}, {today}: {body}", self.operations);
         self.disagreements.entry(kind).or_insert(example);
         let one_applied = found == Verdict::Accepted || expected == Verdict::Accepted;
-        assert!(!one_applied, "{:#?}\nsigners {:?}", self.disagreements, draft.signers);
+        assert!(!one_applied, "{:#?}\nsigners {:?}", self.disagreements, draft.body.signers);
     }
 
     /// The envelope as it would arrive: signed and verified in some blocks, taken on trust in
@@ -195,16 +195,16 @@ impl Run {
     ) -> Result<VerifiedTransaction, EnvelopeError> {
         let body = draft.body.clone();
         if !real {
-            let signed = fixture::unsigned(body, &draft.signers);
+            let signed = SignedTransaction::unsigned(body);
             let transaction = Transaction::decode(signed.encode())?;
             return Ok(VerifiedTransaction::assume_verified(transaction));
         }
-        let mut signed: SignedTransaction = self.workload.people.sign(body, &draft.signers);
+        let mut signed: SignedTransaction = self.workload.people.sign(body);
         let spoiled = self.workload.chooser.percent(3);
         if spoiled {
-            let mut bytes = *signed.signatures[0].signature.as_bytes();
+            let mut bytes = *signed.signatures[0].as_bytes();
             bytes[self.workload.chooser.below(63) as usize] ^= 4;
-            signed.signatures[0].signature = Signature::new(bytes);
+            signed.signatures[0] = Signature::new(bytes);
         }
         let transaction = Transaction::decode(signed.encode())?;
         let verdict = VerifiedTransaction::verify(transaction);

@@ -62,7 +62,7 @@ impl World {
 
     fn submit(&self, name: &str, order: SignedTransaction) {
         let path = self.folder.path().join(format!("{name}.json"));
-        TransactionDocument::new(order).write_new(&path).unwrap();
+        TransactionDocument::from(order).write_new(&path).unwrap();
         self.good(&format!("tx submit {}", path.display()));
     }
 

@@ -12,12 +12,12 @@ use std::path::PathBuf;
 use cets_contracts::genesis::{ClockRule, GenesisParameter};
 use cets_contracts::rules::Payload;
 use cets_contracts::state::ParameterName;
-use cets_contracts::tx::{SignedTransaction, TxBody, TxSignature, signature_message};
+use cets_contracts::tx::{SignedTransaction, TxBody, signer_list};
 use cets_contracts::types::{
     AccountId, BlockTime, BusinessDate, ChainId, ProvinceCode, PublicKey, Representative, Right,
-    Role, Signature, Thresholds, Vintage,
+    Role, Thresholds, Vintage,
 };
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::SigningKey;
 
 use crate::demo::error::PlanError;
 use crate::demo::figures::COMPLIANCE;
@@ -26,6 +26,7 @@ use crate::demo::plan::Plan;
 use crate::demo::population::OFFSET_PER_CENT_MAX;
 use crate::demo::schedule::FOUNDING_PROVINCE;
 use crate::network::{Institution, Network, NetworkPlan};
+use crate::orders::{public_key, sign_all};
 
 /// Names of the institutions that run a node; each is the name of its node, too.
 pub const NODE_NAMES: [&str; 4] = ["ets-registry", "exchange", "ccer-registry", "hubei"];
@@ -125,14 +126,9 @@ impl Desk {
         salt: u64,
         payload: Payload,
     ) -> SignedTransaction {
-        let body = TxBody { chain_id, account: self.account, valid_until, salt, payload };
-        let message = signature_message(&body.id());
-        let signature = |key: &SigningKey| TxSignature {
-            key: PublicKey::new(key.verifying_key().to_bytes()),
-            signature: Signature::new(key.sign(&message).to_bytes()),
-        };
-        let signatures = self.keys.iter().map(signature).collect();
-        SignedTransaction { body, signatures }
+        let signers = signer_list(self.keys.iter().map(public_key));
+        let body = TxBody { chain_id, account: self.account, signers, valid_until, salt, payload };
+        sign_all(body, &self.keys)
     }
 }
 

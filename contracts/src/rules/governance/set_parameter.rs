@@ -60,11 +60,11 @@ pub struct ParameterSet {
 }
 
 crate::reject_codes! { REJECTS:
-    2101 PARAMETER_OUT_OF_LIMITS "Definition of the parameter" [parameter, unit]
-        en "The value of {parameter} is outside its limits; its unit is {unit}."
-        zh "参数 {parameter} 的取值超出范围；单位：{unit}。"
-        hint "See cets tx list-rules for limits and units."
-        hint_zh "请查询该参数的范围和单位。";
+    2101 PARAMETER_OUT_OF_LIMITS "Definition of the parameter" [parameter, smallest, largest]
+        en "{parameter} takes values from {smallest} to {largest}."
+        zh "参数 {parameter} 的取值范围为 {smallest} 至 {largest}。"
+        hint "Name a value within the limits; `cets parameter list` shows the units."
+        hint_zh "请在范围内取值；单位见 `cets parameter list`。";
     2102 PARAMETER_OTHER_AUTHORITY "Definition of the parameter" [parameter, role]
         en "{parameter} is set by the role {role}."
         zh "参数 {parameter} 须由 {role} 设定。"
@@ -99,13 +99,15 @@ impl Rule for SetParameter {
         if (min..=max).contains(&self.value) {
             return Ok(());
         }
-        Err(PARAMETER_OUT_OF_LIMITS.reject(vec![self.name.name().into(), self.name.unit().into()]))
+        let limits = [min, max].map(|limit| u64::try_from(limit).unwrap_or(0).into());
+        let [smallest, largest] = limits;
+        Err(PARAMETER_OUT_OF_LIMITS.reject(vec![self.name.into(), smallest, largest]))
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
         let role = self.name.authority();
         if tx.account.role() != role {
-            let facts = vec![self.name.name().into(), role.into()];
+            let facts = vec![self.name.into(), role.into()];
             return Err(PARAMETER_OTHER_AUTHORITY.reject(facts).into());
         }
         let today = state.ledger()?.business_date;
@@ -115,7 +117,7 @@ impl Rule for SetParameter {
         }
         let key = parameter_key(self.name, self.year, self.valid_from);
         if self.valid_from == today && state.contains(&key) {
-            let facts = vec![self.name.name().into(), today.into()];
+            let facts = vec![self.name.into(), today.into()];
             return Err(PARAMETER_IN_FORCE.reject(facts).into());
         }
         let before = state.parameter(self.name, self.year, self.valid_from)?;

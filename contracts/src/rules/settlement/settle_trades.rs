@@ -345,8 +345,8 @@ fn check_size(
     today: BusinessDate,
 ) -> Result<(), Reject> {
     match (trade.method, minimum) {
-        (TradeMethod::Block, None) => {
-            Err(common::PARAMETER_UNSET.reject(vec![name.name().into(), today.into()]))
+        (TradeMethod::Block | TradeMethod::Listing, None) => {
+            Err(common::PARAMETER_UNSET.reject(vec![name.into(), today.into()]))
         }
         (TradeMethod::Block, Some(minimum)) if trade.tonnes < minimum => {
             Err(BLOCK_TOO_SMALL.reject(vec![minimum.into(), trade.tonnes.into()]))
@@ -364,7 +364,7 @@ mod tests {
     use crate::rules::Event;
     use crate::rules::enforcement::freeze::Freeze;
     use crate::rules::testing::{
-        MINISTRY, Market, ccer, cea, day, digest, entity, first, quantity, range,
+        MINISTRY, Market, ccer, cea, day, digest, entity, first, genesis, quantity, range,
     };
 
     fn exchange() -> AccountId {
@@ -530,14 +530,17 @@ mod tests {
     }
 
     #[test]
-    fn a_block_without_smallest_block_fails() {
-        let mut market = market();
+    fn a_trade_by_agreement_fails_until_its_market_has_a_smallest_block() {
+        let mut genesis = genesis();
+        genesis.parameters.retain(|one| one.name != ParameterName::CcerBlockTradeMin);
+        let mut market = Market::of(&genesis);
+        market.deposit(entity(2), 1_000_000);
         market.reduce("2017-03-01", 2016, 10);
         let seller = first(Role::ProjectOwner);
         let listing = Trade { instrument: ccer(2016), seller, ..trade(1, 1, 1) };
         let block = Trade { method: TradeMethod::Block, trade_no: 2, ..listing };
         let event = market.accept(first(Role::CcerExchange), batch(1, &[listing, block]));
-        assert_eq!(failures(event), [None, Some("PARAMETER_UNSET")]);
+        assert_eq!(failures(event), [Some("PARAMETER_UNSET"); 2]);
         let order = crate::rules::governance::set_parameter::SetParameter {
             name: ParameterName::CcerBlockTradeMin,
             year: None,

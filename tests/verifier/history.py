@@ -14,7 +14,7 @@ MAGIC = b"cets-history-v1\n"
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 GENESIS, BLOCK, RECORDS, END = range(4)
 # Where the payload of a body begins, and the rule whose order is a new validator set.
-PAYLOAD_AT, SET_VALIDATORS = 16 + 8 + 8 + 8, 6
+SET_VALIDATORS = 6
 
 
 def frames(path):
@@ -82,7 +82,7 @@ class Audit:
             if domain_hash(b"events", record) != receipt.events:
                 raise Refused(f"{at}: the event record is not that of the receipt")
             self.log.append(leaf_hash(b"\0" + bcs.blob(one) + bytes_))
-            orders.append(body[PAYLOAD_AT:])
+            orders.append(body[16 + 8 + 1 + 32 * body[24] + 8 + 8 :])
         if (self.log.size, self.log.root()) != (header.log_size, header.log_root):
             raise Refused(f"{place}: the log has another size or root than the header says")
         self.log.append(leaf_hash(b"\1" + header.bytes))

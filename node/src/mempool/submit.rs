@@ -23,8 +23,8 @@ pub enum SubmitError {
     },
     /// Too many transactions of strangers wait, or too many bytes of them.
     #[error(
-        "{waiting} transactions wait whose account is not known here or whose signers do not act for \
-         it; check account and key, and that this node has caught up"
+        "{waiting} transactions wait whose account is not known here or whose signers do not act \
+         for it; check account and key, and that this node has caught up"
     )]
     StrangersFull {
         /// Transactions of strangers that wait.

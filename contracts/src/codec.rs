@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 /// Deepest nesting of containers that is decoded.
 pub const CODEC_DEPTH_MAX: usize = 16;
 
+/// Room made before a value is encoded; most receipts, events and votes are smaller.
+const ENCODED_BYTES_TYPICAL: usize = 256;
+
 /// Why bytes are not the canonical encoding of a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -23,7 +26,19 @@ pub struct CodecError {
 /// Never for the types of this crate: BCS refuses only floats, maps of unknown length and
 /// nesting deeper than [`CODEC_DEPTH_MAX`], and none of them has any.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    bcs::to_bytes_with_limit(value, CODEC_DEPTH_MAX).expect("types of this crate always encode")
+    let mut bytes = Vec::with_capacity(ENCODED_BYTES_TYPICAL);
+    encode_into(&mut bytes, value);
+    bytes
+}
+
+/// Canonical bytes of a value, in place of what a buffer held.
+///
+/// # Panics
+/// As [`encode`].
+pub(crate) fn encode_into<T: Serialize + ?Sized>(buffer: &mut Vec<u8>, value: &T) {
+    buffer.clear();
+    bcs::serialize_into_with_limit(buffer, value, CODEC_DEPTH_MAX)
+        .expect("types of this crate always encode");
 }
 
 /// The value of canonical bytes.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{AuditError, StoredBlock};
-use crate::block::{Block, Certificate, ValidatorSet};
+use crate::block::{Block, Certificate, EventRecord, ValidatorSet};
 use crate::codec;
 use crate::tx::{EnvelopeError, Transaction, VerifiedTransaction, verify_batch};
-use crate::types::Height;
+use crate::types::{Digest, Height};
 
 /// A block whose bytes and transaction signatures were checked.
 #[derive(Clone, Debug)]
@@ -15,7 +15,8 @@ pub struct PreparedBlock {
     pub(super) certificate: Certificate,
     pub(super) transactions: Vec<VerifiedTransaction>,
     pub(super) receipts: Vec<Vec<u8>>,
-    pub(super) events: Vec<Vec<u8>>,
+    /// Digest of each stored event record; none for an empty one.
+    pub(super) events: Vec<Option<Digest>>,
     pub(super) signatures: u64,
     /// Validators against which the certificate was verified already.
     pub(super) certified_by: Option<Arc<ValidatorSet>>,
@@ -31,14 +32,18 @@ struct Decoded {
 
 impl Decoded {
     fn of(position: Height, stored: StoredBlock) -> Result<Self, AuditError> {
-        let block = Block::decode(&stored.block)
+        let mut block = Block::decode(&stored.block)
             .map_err(|error| AuditError::Block { height: position, error })?;
         let certificate: Certificate = codec::decode(&stored.certificate)
             .map_err(|error| AuditError::CertificateBytes { height: position, error })?;
         let mut transactions = Vec::with_capacity(block.transactions.len());
-        for (index, bytes) in block.transactions.iter().enumerate() {
-            let transaction = Transaction::decode(bytes.clone())
-                .map_err(|error| AuditError::Envelope { height: position, index, error })?;
+        // The decoded transactions carry the same bytes.
+        for (index, bytes) in core::mem::take(&mut block.transactions).into_iter().enumerate() {
+            let transaction = Transaction::decode(bytes).map_err(|error| AuditError::Envelope {
+                height: position,
+                index,
+                error,
+            })?;
             transactions.push(transaction);
         }
         let StoredBlock { receipts, events, .. } = stored;
@@ -99,7 +104,7 @@ impl PreparedBlock {
         decoded: Decoded,
         verdicts: impl Iterator<Item = Result<VerifiedTransaction, EnvelopeError>>,
     ) -> Result<Self, AuditError> {
-        let mut transactions = Vec::with_capacity(decoded.block.transactions.len());
+        let mut transactions = Vec::with_capacity(verdicts.size_hint().0);
         let mut signatures = 0u64;
         for (index, verdict) in verdicts.enumerate() {
             let verified =
@@ -108,10 +113,11 @@ impl PreparedBlock {
             signatures = signatures.saturating_add(count);
             transactions.push(verified);
         }
-        let Decoded { mut block, certificate, stored: (receipts, events), .. } = decoded;
-        // The decoded transactions carry the same bytes.
-        block.transactions = Vec::new();
+        let Decoded { block, certificate, stored: (receipts, events), .. } = decoded;
         let certified_by = None;
+        let digest =
+            |bytes: &Vec<u8>| (!bytes.is_empty()).then(|| EventRecord::digest_of_bytes(bytes));
+        let events = events.iter().map(digest).collect();
         Ok(Self { block, certificate, transactions, receipts, events, signatures, certified_by })
     }
 

@@ -168,11 +168,7 @@ impl<'a> BlockExecutor<'a> {
         let state = self.state.prepare(self.overlay.into_writes())?;
         let mut entries = Vec::with_capacity(self.transactions.len().saturating_add(1));
         for (transaction, outcome) in self.transactions.iter().zip(&self.outcomes) {
-            let entry = LogEntry::Transaction {
-                transaction: transaction.clone(),
-                receipt: outcome.receipt.clone(),
-            };
-            entries.push(entry.encode());
+            entries.push(LogEntry::encode_transaction(transaction, &outcome.receipt));
         }
         let mut log = self.state.log.clone();
         let mut log_nodes = log.append_all(entries.iter().map(|entry| leaf_hash(entry)));

@@ -15,6 +15,9 @@ pub const BLOCK_TRANSACTIONS_MAX: usize = 40_000;
 /// Most bytes of an encoded block.
 pub const BLOCK_BYTES_MAX: usize = BLOCK_TRANSACTIONS_BYTES_MAX + 4 * BLOCK_TRANSACTIONS_MAX + 4096;
 
+/// Bytes of transactions that are hashed in one piece.
+const DIGEST_PIECE_BYTES: usize = 64 * 1024;
+
 /// What a block commits to; its digest is what validators decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
@@ -81,11 +84,20 @@ impl Block {
     pub fn transactions_digest<T: AsRef<[u8]>>(transactions: &[T]) -> Digest {
         let mut hasher = blake3::Hasher::new();
         hasher.update(domains::BLOCK_BODY);
+        // The hash takes many pieces of a long input at once, and short ones one by one.
+        let mut together = Vec::with_capacity(DIGEST_PIECE_BYTES);
         for transaction in transactions {
             let bytes = transaction.as_ref();
-            hasher.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-            hasher.update(bytes);
+            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+            let after = together.len().saturating_add(length.len()).saturating_add(bytes.len());
+            if after > DIGEST_PIECE_BYTES {
+                hasher.update(&together);
+                together.clear();
+            }
+            together.extend_from_slice(&length);
+            together.extend_from_slice(bytes);
         }
+        hasher.update(&together);
         Digest::new(*hasher.finalize().as_bytes())
     }
 

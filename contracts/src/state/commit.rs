@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::by_table::ByTable;
 use super::overlay::Writes;
 use super::{Key, Ledger, Overlay, Record, Table, keys};
 use crate::block::ValidatorSet;
@@ -59,7 +60,7 @@ impl StateUpdate {
 /// Everything a block is executed on. The store keeps its durable form and rebuilds it at start.
 #[derive(Clone)]
 pub struct State {
-    records: BTreeMap<Key, StoredRecord>,
+    records: ByTable<StoredRecord>,
     tree: StateTree,
     slots: SlotAllocator,
     /// Frontier of the log.
@@ -82,7 +83,7 @@ impl State {
     /// A state without records.
     pub fn empty(tip: Tip) -> Self {
         Self {
-            records: BTreeMap::new(),
+            records: ByTable::default(),
             tree: StateTree::new(),
             slots: SlotAllocator::new(),
             log: LogFrontier::new(),
@@ -141,12 +142,12 @@ impl State {
 
     /// The stored record of a key.
     pub fn stored(&self, key: &Key) -> Option<&StoredRecord> {
-        self.records.get(key.as_bytes())
+        self.records.get(key)
     }
 
     /// The stored record of a key that came from outside.
     pub fn stored_raw(&self, key: &[u8]) -> Option<&StoredRecord> {
-        self.records.get(key)
+        self.records.get(&Key::of(key)?)
     }
 
     /// Records whose key starts with `prefix`, in order; those after a key when one is given.
@@ -155,26 +156,31 @@ impl State {
         prefix: &'s Key,
         after: Option<&'s [u8]>,
     ) -> impl Iterator<Item = (&'s [u8], &'s StoredRecord)> {
-        let first = Bound::Included(prefix.as_bytes());
+        // What is longer than any key comes after no record that could be meant.
+        let after = after.filter(|after| *after >= prefix.as_bytes()).map(Key::of);
         let lower = match after {
-            Some(after) if after >= prefix.as_bytes() => Bound::Excluded(after),
-            _ => first,
+            None => Some(Bound::Included(*prefix)),
+            Some(after) => after.map(Bound::Excluded),
         };
-        self.records
-            .range::<[u8], _>((lower, Bound::Unbounded))
+        lower
+            .into_iter()
+            .flat_map(|lower| self.records.range_from(lower))
             .map(|(key, record)| (key.as_bytes(), record))
             .take_while(|(key, _)| key.starts_with(prefix.as_bytes()))
     }
 
-    pub(super) fn raw(&self, key: &[u8]) -> Option<&[u8]> {
+    pub(super) fn raw(&self, key: &Key) -> Option<&[u8]> {
         self.records.get(key).map(|record| record.value.as_slice())
     }
 
-    pub(super) fn range(
-        &self,
-        range: (Bound<&[u8]>, Bound<&[u8]>),
-    ) -> impl DoubleEndedIterator<Item = (&Key, &[u8])> {
-        self.records.range::<[u8], _>(range).map(|(key, r)| (key, r.value.as_slice()))
+    /// The first record of a key's table after the key, or from it on.
+    pub(super) fn first_from(&self, lower: Bound<&Key>) -> Option<(&Key, &[u8])> {
+        self.records.first_from(lower).map(|(key, record)| (key, record.value.as_slice()))
+    }
+
+    /// The last record of a key's table before the key, or up to it.
+    pub(super) fn last_to(&self, upper: Bound<&Key>) -> Option<(&Key, &[u8])> {
+        self.records.last_to(upper).map(|(key, record)| (key, record.value.as_slice()))
     }
 
     /// All records of a table, or of a part of it, in the order of their keys.
@@ -183,7 +189,7 @@ impl State {
         prefix: Key,
     ) -> impl Iterator<Item = Result<(Key, R), Fault>> + '_ {
         self.records
-            .range(prefix..)
+            .range_from(Bound::Included(prefix))
             .take_while(move |(key, _)| key.starts_with(prefix.as_bytes()))
             .map(|(key, record)| Ok((*key, super::overlay::decode(key, &record.value)?)))
     }

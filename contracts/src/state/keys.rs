@@ -78,23 +78,23 @@ pub const KEY_BYTES_MAX: usize = 47;
 /// A key of a record, with its table's prefix.
 ///
 /// The bytes lie in the key itself: a search in a map of a million records then reads the nodes
-/// of the map and nothing else. Unused bytes are zero, so that keys sort as their bytes do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    bytes: [u8; KEY_BYTES_MAX],
-    length: u8,
-}
+/// of the map and nothing else. Unused bytes are zero and the length comes last, so that keys
+/// sort as their bytes do, and are compared eight bytes at a time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key([u8; KEY_BYTES_MAX + 1]);
 
 impl Key {
+    const EMPTY: Self = Self([0; KEY_BYTES_MAX + 1]);
+
     /// A key that came from outside; none when it is longer than [`KEY_BYTES_MAX`].
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        let mut key = Self { bytes: [0; KEY_BYTES_MAX], length: 0 };
+        let mut key = Self::EMPTY;
         key.append(bytes).then_some(key)
     }
 
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+        self.0.get(..self.length()).unwrap_or_default()
     }
 
     /// The bytes, owned.
@@ -102,26 +102,34 @@ impl Key {
         self.as_bytes().to_vec()
     }
 
+    /// The first byte, which names the table; 0 of an empty key.
+    pub(super) const fn prefix(&self) -> u8 {
+        self.0[0]
+    }
+
     /// The smallest key after this one; none after one of [`KEY_BYTES_MAX`] bytes.
     pub(super) fn next(mut self) -> Option<Self> {
         self.append(&[0]).then_some(self)
     }
 
+    const fn length(&self) -> usize {
+        self.0[KEY_BYTES_MAX] as usize
+    }
+
     /// Adds bytes; false when there is no room.
     fn append(&mut self, more: &[u8]) -> bool {
-        let start = usize::from(self.length);
+        let start = self.length();
         let end = start.saturating_add(more.len());
-        let (Some(room), Ok(length)) = (self.bytes.get_mut(start..end), u8::try_from(end)) else {
-            return false;
-        };
+        let room = self.0.get_mut(start..end).filter(|_| end <= KEY_BYTES_MAX);
+        let (Some(room), Ok(length)) = (room, u8::try_from(end)) else { return false };
         room.copy_from_slice(more);
-        self.length = length;
+        self.0[KEY_BYTES_MAX] = length;
         true
     }
 
     fn build(table: Table, parts: &[&[u8]]) -> Self {
-        let mut key = Self { bytes: [0; KEY_BYTES_MAX], length: 1 };
-        key.bytes[0] = table.prefix();
+        let mut key = Self::EMPTY;
+        assert!(key.append(&[table.prefix()]), "a key has room for its prefix");
         for part in parts {
             assert!(key.append(part), "no table has keys of more than KEY_BYTES_MAX bytes");
         }
@@ -129,17 +137,31 @@ impl Key {
     }
 }
 
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        let (own, others) = (self.0.as_chunks::<8>().0, other.0.as_chunks::<8>().0);
+        for (own, others) in own.iter().zip(others) {
+            let (own, others) = (u64::from_be_bytes(*own), u64::from_be_bytes(*others));
+            if own != others {
+                return own.cmp(&others);
+            }
+        }
+        core::cmp::Ordering::Equal
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+const _: () = assert!((KEY_BYTES_MAX + 1).is_multiple_of(8));
+
 impl core::ops::Deref for Key {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
-
-/// Keys order as their bytes, so a map is searched by bytes as well.
-impl core::borrow::Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
         self.as_bytes()
     }
 }

@@ -1,5 +1,6 @@
 //! State: tables of records, the overlay that rules write to, and the committed whole.
 
+mod by_table;
 mod commit;
 mod funds;
 mod key_parts;

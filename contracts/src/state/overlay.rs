@@ -1,29 +1,34 @@
 //! The overlay: reads see the committed state under everything written since; nothing written
 //! here reaches the state until the block is committed.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::by_table::ByTable;
 use super::{Account, Key, Record, State, Table, keys};
 use crate::codec;
 use crate::fault::Fault;
 use crate::rules::{Abort, Effects};
 use crate::types::AccountId;
 
-/// Writes of one layer: a value, or `None` for a deleted record.
-pub(super) type Writes = BTreeMap<Key, Option<Vec<u8>>>;
+/// Writes of a block: a value, or `None` for a deleted record.
+pub(super) type Writes = ByTable<Option<Vec<u8>>>;
 
 /// What a transaction sees and writes.
 ///
-/// Layers lie on each other: the block, the transaction, and attempts within it. An error drops
-/// the topmost layer, so that each is all or nothing.
+/// Writes of a block lie over the state. A transaction, and an attempt within one, notes what it
+/// overwrites; an error puts all of it back, so that each is all or nothing.
 #[derive(Debug)]
 pub struct Overlay<'a> {
     base: &'a State,
     block: Writes,
-    attempts: Vec<(Writes, Effects)>,
+    /// What the attempts under way overwrote, in order: the write before, if there was one.
+    undo: Vec<(Key, Option<Option<Vec<u8>>>)>,
+    /// Attempts under way, one within the other.
+    attempts: usize,
     allowed: &'static [Table],
     effects: Effects,
+    /// Records are encoded here first, so that each takes the memory it needs at once.
+    scratch: Vec<u8>,
 }
 
 impl<'a> Overlay<'a> {
@@ -31,10 +36,12 @@ impl<'a> Overlay<'a> {
     pub fn new(base: &'a State) -> Self {
         Self {
             base,
-            block: Writes::new(),
-            attempts: Vec::new(),
+            block: Writes::default(),
+            undo: Vec::new(),
+            attempts: 0,
             allowed: &[],
             effects: Effects::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -45,16 +52,31 @@ impl<'a> Overlay<'a> {
 
     /// Runs `work` so that its writes and effects count only if it succeeds.
     pub fn attempt<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        let effects = core::mem::take(&mut self.effects);
-        self.attempts.push((Writes::new(), effects));
+        let effects_before = core::mem::take(&mut self.effects);
+        let undo_before = self.undo.len();
+        self.attempts = self.attempts.saturating_add(1);
         let outcome = work(self);
-        let Some((writes, effects_before)) = self.attempts.pop() else { return outcome };
+        self.attempts = self.attempts.saturating_sub(1);
         let effects_of_work = core::mem::replace(&mut self.effects, effects_before);
         if outcome.is_ok() {
             self.effects.append(effects_of_work);
-            self.top().extend(writes);
+            if self.attempts == 0 {
+                self.undo.clear();
+            }
+        } else {
+            self.roll_back(undo_before);
         }
         outcome
+    }
+
+    /// Puts back what was overwritten since, the newest first.
+    fn roll_back(&mut self, undo_before: usize) {
+        for (key, before) in self.undo.drain(undo_before..).rev() {
+            match before {
+                Some(write) => self.block.insert(key, write),
+                None => self.block.remove(&key),
+            };
+        }
     }
 
     /// Runs `work` with only these tables open for writing.
@@ -84,47 +106,44 @@ impl<'a> Overlay<'a> {
         self.block
     }
 
-    fn top(&mut self) -> &mut Writes {
-        match self.attempts.last_mut() {
-            Some((writes, _)) => writes,
-            None => &mut self.block,
+    fn set(&mut self, key: Key, write: Option<Vec<u8>>) {
+        let before = self.block.insert(key, write);
+        if self.attempts > 0 {
+            self.undo.push((key, before));
         }
     }
 
-    fn layers(&self) -> impl Iterator<Item = &Writes> {
-        self.attempts.iter().rev().map(|(writes, _)| writes).chain(core::iter::once(&self.block))
-    }
-
-    fn raw(&self, key: &[u8]) -> Option<&[u8]> {
-        for layer in self.layers() {
-            if let Some(write) = layer.get(key) {
-                return write.as_deref();
-            }
+    fn raw(&self, key: &Key) -> Option<&[u8]> {
+        match self.block.get(key) {
+            Some(write) => write.as_deref(),
+            None => self.base.raw(key),
         }
-        self.base.raw(key)
     }
 
     /// The record of a key.
     pub fn get<R: Record>(&self, key: &Key) -> Result<Option<R>, Fault> {
-        self.raw(key.as_bytes()).map(|bytes| decode(key.as_bytes(), bytes)).transpose()
+        self.raw(key).map(|bytes| decode(key.as_bytes(), bytes)).transpose()
     }
 
     /// Whether there is a record of a key.
     pub fn contains(&self, key: &Key) -> bool {
-        self.raw(key.as_bytes()).is_some()
+        self.raw(key).is_some()
     }
 
     /// Writes a record; a rule may write only tables that it declares.
     pub fn put<R: Record>(&mut self, key: Key, record: &R) -> Result<(), Fault> {
         self.check_table::<R>()?;
-        self.top().insert(key, Some(codec::encode(record)));
+        let mut scratch = core::mem::take(&mut self.scratch);
+        codec::encode_into(&mut scratch, record);
+        self.set(key, Some(scratch.clone()));
+        self.scratch = scratch;
         Ok(())
     }
 
     /// Deletes a record; no error when there is none.
     pub fn delete<R: Record>(&mut self, key: Key) -> Result<(), Fault> {
         self.check_table::<R>()?;
-        self.top().insert(key, None);
+        self.set(key, None);
         Ok(())
     }
 
@@ -140,7 +159,7 @@ impl<'a> Overlay<'a> {
     pub fn first_from<R: Record>(
         &self,
         prefix: &Key,
-        from: &[u8],
+        from: &Key,
     ) -> Result<Option<(Key, R)>, Fault> {
         let mut lower = Bound::Included(from);
         loop {
@@ -151,13 +170,13 @@ impl<'a> Overlay<'a> {
             }
             match value {
                 Some(bytes) => return Ok(Some((*key, decode(key, bytes)?))),
-                None => lower = Bound::Excluded(key.as_bytes()),
+                None => lower = Bound::Excluded(key),
             }
         }
     }
 
     /// The last record at or before `to` whose key starts with `prefix`.
-    pub fn last_to<R: Record>(&self, prefix: &Key, to: &[u8]) -> Result<Option<(Key, R)>, Fault> {
+    pub fn last_to<R: Record>(&self, prefix: &Key, to: &Key) -> Result<Option<(Key, R)>, Fault> {
         let mut upper = Bound::Included(to);
         loop {
             let found = self.neighbour(|writes| writes.last_before(upper), Order::Descending);
@@ -167,7 +186,7 @@ impl<'a> Overlay<'a> {
             }
             match value {
                 Some(bytes) => return Ok(Some((*key, decode(key, bytes)?))),
-                None => upper = Bound::Excluded(key.as_bytes()),
+                None => upper = Bound::Excluded(key),
             }
         }
     }
@@ -188,16 +207,14 @@ impl<'a> Overlay<'a> {
         })
     }
 
-    /// The nearest entry over all layers; of equal keys the topmost layer's.
+    /// The nearest entry of writes and state; of equal keys the write.
     fn neighbour<'s>(
         &'s self,
         find: impl Fn(Layer<'s>) -> Option<Entry<'s>>,
         order: Order,
     ) -> Option<Entry<'s>> {
         let mut best: Option<Entry<'s>> = None;
-        let layers =
-            self.layers().map(Layer::Writes).chain(core::iter::once(Layer::Base(self.base)));
-        for layer in layers {
+        for layer in [Layer::Writes(&self.block), Layer::Base(self.base)] {
             let Some((key, value)) = find(layer) else { continue };
             let better = match &best {
                 None => true,
@@ -251,27 +268,23 @@ enum Layer<'s> {
 }
 
 impl<'s> Layer<'s> {
-    fn next_after(self, lower: Bound<&[u8]>) -> Option<Entry<'s>> {
-        let range = (lower, Bound::Unbounded);
+    fn next_after(self, lower: Bound<&Key>) -> Option<Entry<'s>> {
         match self {
             Self::Writes(writes) => {
-                let (key, value) = writes.range::<[u8], _>(range).next()?;
+                let (key, value) = writes.first_from(lower)?;
                 Some((key, value.as_deref()))
             }
-            Self::Base(state) => state.range(range).next().map(|(key, value)| (key, Some(value))),
+            Self::Base(state) => state.first_from(lower).map(|(key, value)| (key, Some(value))),
         }
     }
 
-    fn last_before(self, upper: Bound<&[u8]>) -> Option<Entry<'s>> {
-        let range = (Bound::Unbounded, upper);
+    fn last_before(self, upper: Bound<&Key>) -> Option<Entry<'s>> {
         match self {
             Self::Writes(writes) => {
-                let (key, value) = writes.range::<[u8], _>(range).next_back()?;
+                let (key, value) = writes.last_to(upper)?;
                 Some((key, value.as_deref()))
             }
-            Self::Base(state) => {
-                state.range(range).next_back().map(|(key, value)| (key, Some(value)))
-            }
+            Self::Base(state) => state.last_to(upper).map(|(key, value)| (key, Some(value))),
         }
     }
 }

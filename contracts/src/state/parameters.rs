@@ -110,7 +110,7 @@ impl Overlay<'_> {
         let bytes = to.as_bytes();
         let length = bytes.len().saturating_sub(4);
         let found =
-            self.last_to::<ParameterVersion>(&keys::table_prefix(Table::Parameters), bytes)?;
+            self.last_to::<ParameterVersion>(&keys::table_prefix(Table::Parameters), &to)?;
         Ok(found.filter(|(key, _)| key.get(..length) == bytes.get(..length)).map(|(_, v)| v))
     }
 

@@ -101,8 +101,18 @@ impl Overlay<'_> {
     /// The stored range that contains a serial number.
     pub fn range_at(&self, instrument: &Instrument, number: u64) -> Result<Option<Stored>, Fault> {
         let key = keys::unit_range(instrument, number);
+        // Most questions are about the first unit of a range, which needs no search.
+        match self.get::<UnitRange>(&key)? {
+            Some(range) => Ok(Some((range_of_key(*instrument, &key, range.end)?, range.place))),
+            None => self.range_around(instrument, number),
+        }
+    }
+
+    /// The stored range that contains a serial number, found from the one that starts before it.
+    fn range_around(&self, instrument: &Instrument, number: u64) -> Result<Option<Stored>, Fault> {
+        let key = keys::unit_range(instrument, number);
         let prefix = keys::unit_ranges(instrument);
-        let Some((key, range)) = self.last_to::<UnitRange>(&prefix, key.as_bytes())? else {
+        let Some((key, range)) = self.last_to::<UnitRange>(&prefix, &key)? else {
             return Ok(None);
         };
         let stored = range_of_key(*instrument, &key, range.end)?;
@@ -170,7 +180,7 @@ impl Overlay<'_> {
         let instrument = range.instrument();
         let mut merged = range;
         if let Some(before) = range.start().checked_sub(1)
-            && let Some((left, left_place)) = self.range_at(&instrument, before)?
+            && let Some((left, left_place)) = self.range_around(&instrument, before)?
             && left_place == place
             && left.end() == range.start()
         {

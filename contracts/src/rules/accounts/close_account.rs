@@ -94,7 +94,7 @@ impl Rule for CloseAccount {
             }
         }
         let tasks = keys::tasks_of(id);
-        if state.first_from::<Task>(&tasks, tasks.as_bytes())?.is_some() {
+        if state.first_from::<Task>(&tasks, &tasks)?.is_some() {
             return Err(TASKS_WAITING.reject(vec![id.into()]).into());
         }
 

@@ -194,6 +194,9 @@ impl<'a> Session<'a> {
 
     fn known_to(&self, node: Node, account: AccountId, keys: &[String]) -> Result<Node, CliError> {
         let Some(name) = keys.first() else { return Ok(node) };
+        if !self.context.plaintext {
+            node.refuse_to_expose_tokens()?;
+        }
         node.read_for(account, &open_key(self, name)?)
     }
 

@@ -1,5 +1,6 @@
 //! Connecting to the first node that answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,6 +147,25 @@ impl Node {
         Ok(Self { caller, ..self })
     }
 
+    /// Refuses to send tokens to another machine in clear text: whoever listens could read for
+    /// the account until they expire.
+    pub fn refuse_to_expose_tokens(&self) -> Result<(), CliError> {
+        let address = &self.address;
+        if !exposes_tokens(address) {
+            return Ok(());
+        }
+        Err(CliError::user(text!(
+            "a token for reading would travel to {address} unencrypted",
+            "读取令牌将以明文发送至 {address}"
+        ))
+        .hint(text!(
+            "use https://HOST:PORT with a node that has [api.tls]; inside a network that you trust, \
+             write `plaintext = true` into the context",
+            "请使用 https://主机:端口（节点需配置 [api.tls]）；在可信网络内可在上下文中写入 \
+             `plaintext = true`"
+        )))
+    }
+
     fn of_chain(self, context: &Context) -> Result<Self, CliError> {
         let found = self.chain_id()?;
         match context.chain {
@@ -222,6 +242,21 @@ impl Node {
     }
 }
 
+/// Whether an address is that of another machine, without encryption.
+fn exposes_tokens(address: &str) -> bool {
+    let plain = address.strip_prefix("http://").unwrap_or(address);
+    if plain.starts_with("https://") {
+        return false;
+    }
+    let authority = plain.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    let loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    !loopback && host != "localhost"
+}
+
 fn endpoint(address: &str, certificates: Option<&[u8]>) -> Result<Endpoint, CliError> {
     let url =
         if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
@@ -270,4 +305,31 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_travel_unencrypted_within_this_machine_only() {
+        for address in [
+            "http://127.0.0.1:26660",
+            "127.9.9.9:1",
+            "http://[::1]:26660/",
+            "http://localhost:1",
+            "https://registry.example:26660",
+        ] {
+            assert!(!exposes_tokens(address), "{address}");
+        }
+        for address in [
+            "http://192.0.2.1:26660",
+            "registry:26660",
+            "http://[2001:db8::1]:26660",
+            "http://localhost.example:1",
+            "http://127.0.0.1.example:1",
+        ] {
+            assert!(exposes_tokens(address), "{address}");
+        }
+    }
 }

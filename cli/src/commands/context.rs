@@ -156,11 +156,12 @@ fn one(config: &Config, name: Option<&str>) -> Result<Report, CliError> {
             ),
         ));
     };
-    let Context { nodes, chain, genesis, account, keys, tls_ca, password_file } = &context;
+    let Context { nodes, chain, genesis, account, keys, tls_ca, password_file, plaintext } =
+        &context;
     let path = |path: &Option<PathBuf>| {
         Cell::same(path.as_ref().map(|path| path.display().to_string()).unwrap_or_default())
     };
-    let facts = vec![
+    let mut facts = vec![
         (text!("name", "名称"), Cell::same(&name)),
         (text!("nodes", "节点"), Cell::same(nodes.join(" "))),
         (
@@ -173,5 +174,9 @@ fn one(config: &Config, name: Option<&str>) -> Result<Report, CliError> {
         (text!("TLS authority", "TLS 证书机构"), path(tls_ca)),
         (text!("passphrase file", "口令文件"), path(password_file)),
     ];
+    if *plaintext {
+        let trusted = text!("trusted with tokens", "可传递令牌");
+        facts.push((text!("plaintext", "明文连接"), trusted.into()));
+    }
     Ok(Report::new(json!({ "name": name, "context": context })).facts(facts))
 }

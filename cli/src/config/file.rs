@@ -37,6 +37,9 @@ pub struct Context {
     /// File whose first line opens the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// Lets tokens travel unencrypted to other machines: inside a network that is trusted.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub plaintext: bool,
 }
 
 /// The configuration file.
@@ -127,9 +130,9 @@ impl Home {
             let reason = reason.trim_end();
             CliError::user(text!("{path}: {reason}", "{path}：{reason}")).hint(text!(
                 "correct the file; known keys are current, contexts.NAME.{{nodes, chain, genesis, \
-                 account, keys, tls_ca, password_file}} and accounts.NAME",
+                 account, keys, tls_ca, password_file, plaintext}} and accounts.NAME",
                 "请修正该文件；可用的键为 current、contexts.名称.{{nodes, chain, genesis, account, \
-                 keys, tls_ca, password_file}} 和 accounts.名称"
+                 keys, tls_ca, password_file, plaintext}} 和 accounts.名称"
             ))
         })?;
         match &config.current {

@@ -339,6 +339,7 @@ fn write_client(plan: &NetworkPlan, network: &Network) -> Result<(), CliError> {
             keys: representative_key_names(name).to_vec(),
             tls_ca: None,
             password_file: Some("../passphrase".into()),
+            plaintext: false,
         };
         config.contexts.insert(name.clone(), context);
         config.accounts.insert(name.clone(), *account);

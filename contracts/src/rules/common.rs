@@ -28,8 +28,8 @@ crate::reject_codes! { REJECTS:
         hint "Sign with a representative's key that may initiate or approve."
         hint_zh "请使用具有发起或复核权限的代表密钥签名。";
     1005 SIGNATURES_INSUFFICIENT "Four-eyes rule of the ledger" [have, needed]
-        en "{have} people signed, {needed} are needed."
-        zh "已有 {have} 人签名，需要 {needed} 人。"
+        en "{needed} people must sign, {have} did."
+        zh "须 {needed} 人签名，现有 {have} 人。"
         hint "Let another representative sign too, or use propose and let them approve."
         hint_zh "请由其他代表共同签名，或先提交待办再由他人复核。";
     1006 QUANTITY_ZERO "Trading rules (Trial): unit 1 t" []

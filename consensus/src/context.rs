@@ -1,6 +1,7 @@
 //! The types the engine is generic over, as thin wrappers around those of the ledger.
 
 use core::fmt;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -300,6 +301,12 @@ impl Members {
     /// Address of the proposer of a round.
     pub fn proposer_address(&self, height: Height, round: u32) -> ValidatorAddress {
         self.proposer(height, round).address.0
+    }
+
+    /// Addresses of the proposers of all rounds up to one.
+    pub fn proposers_until(&self, height: Height, round: u32) -> BTreeSet<ValidatorAddress> {
+        let turns = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        (0..=round.min(turns)).map(|round| self.proposer_address(height, round)).collect()
     }
 
     /// Public key of a validator.

@@ -174,13 +174,21 @@ impl Guard {
     }
 
     /// Saves what was signed since the last call; called after the log was flushed.
+    ///
+    /// What could not be saved is saved by the next call, so that no signature whose mark is not
+    /// on disk is ever published.
     pub fn save(&self) -> Result<(), GuardError> {
         let unsaved = std::mem::take(&mut self.lock().unsaved);
         if unsaved.is_empty() {
             return Ok(());
         }
         self.ledger.save_guard(&unsaved).map_err(|fault| {
-            self.lock().fault = Some(fault);
+            let mut marks = self.lock();
+            let height = marks.height;
+            let since = std::mem::take(&mut marks.unsaved);
+            let of_height = unsaved.into_iter().filter(|mark| mark.height == height);
+            marks.unsaved = of_height.chain(since).collect();
+            marks.fault = Some(fault);
             self.alarm.notify_one();
             GuardError::NotSaved
         })
@@ -215,6 +223,7 @@ impl Guard {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -225,9 +234,9 @@ mod tests {
     use crate::evidence::Evidence;
     use crate::ledger::{BlockSource, BlockVerdict, DecidedBlock, ProposedBlock};
 
-    /// Keeps marks and nothing else.
+    /// Keeps marks and nothing else, unless its disk is full.
     #[derive(Default)]
-    struct Marked(Mutex<Vec<GuardMark>>);
+    struct Marked(Mutex<Vec<GuardMark>>, AtomicBool);
 
     fn unused<T>() -> Result<T, LedgerFault> {
         Err(LedgerFault::new("use the guard's ledger for more", "it keeps marks only"))
@@ -283,6 +292,9 @@ mod tests {
             Ok(self.0.lock().unwrap().clone())
         }
         fn save_guard(&self, marks: &[GuardMark]) -> Result<(), LedgerFault> {
+            if self.1.load(Ordering::SeqCst) {
+                return Err(LedgerFault::new("save marks", "the disk is full"));
+            }
             self.0.lock().unwrap().extend_from_slice(marks);
             Ok(())
         }
@@ -322,6 +334,22 @@ mod tests {
         assert_eq!(guard.height(), Some(SEVEN));
         assert!(is_double(guard.admit(SEVEN, 2, SignedStep::Precommit, b"two")));
         guard.admit(SEVEN, 2, SignedStep::Precommit, b"one").unwrap();
+    }
+
+    #[test]
+    fn marks_that_could_not_be_saved_are_saved_by_the_next_call() {
+        let ledger = Arc::new(Marked::default());
+        let guard = Guard::load(Arc::<Marked>::clone(&ledger)).unwrap();
+        guard.admit(SEVEN, 0, SignedStep::Prevote, b"one").unwrap();
+        ledger.1.store(true, Ordering::SeqCst);
+        assert!(guard.save().is_err());
+        assert!(guard.take_fault().is_some());
+        guard.admit(SEVEN, 0, SignedStep::Precommit, b"one").unwrap();
+        assert!(guard.save().is_err());
+        ledger.1.store(false, Ordering::SeqCst);
+        guard.save().unwrap();
+        let steps: Vec<_> = ledger.0.lock().unwrap().iter().map(|mark| mark.step).collect();
+        assert_eq!(steps, [SignedStep::Prevote, SignedStep::Precommit]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The one trait through which consensus reaches the ledger.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,7 +39,7 @@ pub struct ProposedBlock {
 }
 
 /// Where a block that is to be validated came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockSource {
     /// A fresh proposal. The header must name exactly this validator, and the block time is
     /// judged against the clock.
@@ -46,12 +47,19 @@ pub enum BlockSource {
         /// Proposer of the round.
         proposer: ValidatorAddress,
     },
-    /// A block of an earlier round that is proposed again. The header may name any validator of
-    /// the height; the block time is judged against the clock.
-    Reproposal,
+    /// A block of an earlier round that is proposed again. The header must name the proposer of
+    /// one of those rounds; the block time is judged against the clock.
+    Reproposal {
+        /// Proposers of the rounds up to that of the polka.
+        proposers: BTreeSet<ValidatorAddress>,
+    },
     /// A block with a verified certificate. The header may name any validator of the height; the
     /// clock is not asked, the quorum already did.
-    Decided,
+    Decided {
+        /// Id that the certificate names. Any other block is malformed: it is neither executed nor
+        /// kept.
+        id: BlockId,
+    },
 }
 
 /// What the ledger says about a block it was given.

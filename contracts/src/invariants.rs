@@ -435,9 +435,11 @@ fn check_freezes(
     violations: &mut Vec<Violation>,
 ) -> Result<(), Fault> {
     for (account, order) in &units.frozen {
-        let freeze: Option<Freeze> = state.get(&keys::freeze(order))?;
-        let in_force = |freeze: Freeze| freeze.account == *account && freeze.lifted_on.is_none();
-        if !freeze.is_some_and(in_force) {
+        let mut in_force = false;
+        for freeze in state.scan::<Freeze>(&keys::freezes_of(*account, order)) {
+            in_force |= freeze?.1.lifted_on.is_none();
+        }
+        if !in_force {
             violations.push(Violation::FreezeMissing { account: *account, order: *order });
         }
     }

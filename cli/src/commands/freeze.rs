@@ -37,6 +37,8 @@ pub fn freeze(args: &FreezeArgs, session: &mut Session<'_>) -> Result<Report, Cl
 /// Arguments of `cets unfreeze`.
 #[derive(Debug, Args)]
 pub struct UnfreezeArgs {
+    /// Account that is frozen, or whose units are: number or name
+    holder: String,
     /// The order that froze: a file or its digest
     #[arg(long, value_name = "FILE|HEX")]
     document: DocumentDigest,
@@ -50,6 +52,7 @@ pub struct UnfreezeArgs {
 
 /// Runs `cets unfreeze`.
 pub fn unfreeze(args: &UnfreezeArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
-    let order = Unfreeze { order: args.document.0, lifted_by: args.lifted_by.0 };
+    let account = session.account_named(&args.holder)?;
+    let order = Unfreeze { account, order: args.document.0, lifted_by: args.lifted_by.0 };
     carry_out(session, order.into(), &args.order)
 }

@@ -198,6 +198,7 @@ pub(super) const CHINESE: &[(&str, &str)] = &[
     ("freeze.wait", "等待最终结果的最长时间"),
     ("freeze.no_wait", "不等待最终结果"),
     ("unfreeze", "解除冻结"),
+    ("unfreeze.holder", "被冻结的账户，或其单位被冻结的账户：账号或名称"),
     ("unfreeze.document", "冻结文书：文件或其摘要"),
     ("unfreeze.lifted_by", "解除文书：文件或其摘要"),
     ("unfreeze.account", "经办账户：账号或名称 [默认：上下文账户]"),

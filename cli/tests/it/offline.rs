@@ -157,7 +157,7 @@ fn orders_about_units_become_the_payload_that_their_words_say() {
     assert_eq!(order["issue"]["lines"][1]["tonnes"], 2_000);
     let order = payload(&format!("freeze plant --document {digest}"));
     assert!(order["freeze"]["units"].is_null());
-    let order = payload(&format!("unfreeze --document {digest} --lifted-by statement.txt"));
+    let order = payload(&format!("unfreeze plant --document {digest} --lifted-by statement.txt"));
     assert_eq!(order["unfreeze"]["lifted_by"], digest);
     let order = payload("date advance 2021-07-16");
     assert_eq!(order["advance_business_date"]["date"], "2021-07-16");

@@ -178,7 +178,7 @@ impl SmallLedger {
             Freeze { account: entity(1), units: Some(Selection::Ranges(vec![range])), order };
         let freeze = self.transaction(registry, &people, freeze.into());
         self.block(vec![freeze]);
-        let unfreeze = Unfreeze { order, lifted_by: Digest::new([4; 32]) };
+        let unfreeze = Unfreeze { account: entity(1), order, lifted_by: Digest::new([4; 32]) };
         let unfreeze = self.transaction(registry, &people, unfreeze.into());
         self.block(vec![unfreeze]);
         let statement = Some(Digest::new([5; 32]));

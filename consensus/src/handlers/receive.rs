@@ -112,6 +112,10 @@ pub async fn assess(
         drop_stream(app, "too many rounds ahead");
         return Ok(None);
     }
+    if start.polka_round.is_some_and(|polka_round| polka_round >= round) {
+        drop_stream(app, "its polka lies in no earlier round");
+        return Ok(None);
+    }
     if start.polka_round.is_some() && app.valid.contains(&id) {
         return Ok(Some(value_of(&start, Validity::Valid)));
     }
@@ -123,7 +127,9 @@ pub async fn assess(
     }
     let source = match start.polka_round {
         None => BlockSource::Proposal { proposer: start.proposer },
-        Some(_) => BlockSource::Reproposal,
+        Some(polka_round) => {
+            BlockSource::Reproposal { proposers: app.members.proposers_until(height, polka_round) }
+        }
     };
     let bytes = block.bytes;
     let verdict =

@@ -21,7 +21,7 @@ use crate::engine::EngineError;
 use crate::ledger::{BlockSource, BlockVerdict, DecidedBlock, Ledger, LedgerFault};
 
 /// Most blocks read for one request.
-const BLOCKS_PER_ANSWER_MAX: u64 = 64;
+const BLOCKS_READ_MAX: u64 = 64;
 /// Bytes after which no further block is read for one request.
 const BYTES_PER_ANSWER_MAX: usize = 16 * 1024 * 1024;
 
@@ -69,8 +69,8 @@ fn read_blocks(
 ) -> Result<Vec<DecidedBlock>, LedgerFault> {
     let mut blocks = Vec::new();
     let (mut height, mut size) = (start, 0usize);
-    let last = end.min(Height::new(start.get().saturating_add(BLOCKS_PER_ANSWER_MAX)));
-    while height <= last && size < BYTES_PER_ANSWER_MAX {
+    let behind = Height::new(start.get().saturating_add(BLOCKS_READ_MAX));
+    while height <= end && height < behind && size < BYTES_PER_ANSWER_MAX {
         let Some(block) = ledger.decided_block(height)? else { break };
         size = size.saturating_add(block.bytes.len());
         blocks.push(block);
@@ -128,7 +128,8 @@ async fn judge(
             return Ok(None);
         }
     };
-    let (source, number) = (BlockSource::Decided, round.as_u32().unwrap_or(0));
+    let source = BlockSource::Decided { id: certificate.block_id };
+    let number = round.as_u32().unwrap_or(0);
     let verdict =
         app.on_ledger(move |ledger| ledger.validate(height, number, source, block)).await?;
     match verdict {

@@ -1,4 +1,4 @@
-//! The life of one unit: every hop since its issue, and that the last is the newest.
+//! The life of one unit: its hops since the issue, and that the last is the newest.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,11 @@ pub struct BlockInclusion {
     pub log: LogProof,
 }
 
-/// Every hop of one unit since its issue, each in the log, and the record that holds it now.
+/// The hops of one unit since its issue, without a gap, each in the log, and the record that holds
+/// it now.
+///
+/// A round trip that ended in the very place and status where it began may be left out without
+/// being missed; the audit from genesis shows that none was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProvenanceProof {
     /// The unit.

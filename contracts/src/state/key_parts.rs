@@ -28,8 +28,8 @@ pub enum KeyParts {
     Obligation(AccountId, Vintage),
     /// A settled batch: exchange, day, number of the batch.
     Settlement(AccountId, BusinessDate, u32),
-    /// A freeze by the digest of its order.
-    Freeze(Digest),
+    /// A freeze: of whose, by the digest of its order, by which institution.
+    Freeze(AccountId, Digest, AccountId),
     /// A holder's unified social credit code in registry 0 (allowances) or 1 (reductions).
     Holder(u8, [u8; 18]),
     /// A confirmed movement of money by the digest of its bank reference.
@@ -64,7 +64,10 @@ impl KeyParts {
                 let (exchange, day) = (rest.account()?, rest.date()?);
                 Self::Settlement(exchange, day, u32::from_be_bytes(rest.take()?))
             }
-            Table::Freezes => Self::Freeze(Digest::new(rest.take()?)),
+            Table::Freezes => {
+                let (account, order) = (rest.account()?, Digest::new(rest.take()?));
+                Self::Freeze(account, order, rest.account()?)
+            }
             Table::Holders => {
                 let [registry] = rest.take()?;
                 Self::Holder(registry, rest.take()?)
@@ -152,7 +155,7 @@ mod tests {
             (keys::task(account, &task), KeyParts::Task(account, task)),
             (keys::obligation(account, year), KeyParts::Obligation(account, year)),
             (keys::settlement(account, day, 2), KeyParts::Settlement(account, day, 2)),
-            (keys::freeze(&digest), KeyParts::Freeze(digest)),
+            (keys::freeze(account, &digest, account), KeyParts::Freeze(account, digest, account)),
             (keys::holder(1, b"91350100M000100Y43"), KeyParts::Holder(1, *b"91350100M000100Y43")),
             (keys::fund_order(&digest), KeyParts::FundOrder(digest)),
             (keys::unit_by_holder(account, 5, &cea, 1), KeyParts::UnitByHolder(account, 5, cea, 1)),

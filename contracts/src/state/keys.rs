@@ -311,9 +311,15 @@ pub fn settlement(exchange: AccountId, day: BusinessDate, batch: u32) -> Key {
     )
 }
 
-/// Key of a freeze by the digest of its order.
-pub fn freeze(order: &Digest) -> Key {
-    Key::build(Table::Freezes, &[order.as_bytes()])
+/// Prefix of what an order froze of an account.
+pub fn freezes_of(account: AccountId, order: &Digest) -> Key {
+    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes()])
+}
+
+/// Key of a freeze: of whose, by the digest of its order, by which institution. One order may name
+/// several accounts, and units that two institutions keep.
+pub fn freeze(account: AccountId, order: &Digest, institution: AccountId) -> Key {
+    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes(), &institution.to_key()])
 }
 
 /// Key of a holder's code in the registry of allowances (0) or of reductions (1).

@@ -8,7 +8,8 @@ use libp2p::{Multiaddr, PeerId};
 
 /// Pushes under way to one peer at a time.
 const PUSHES_IN_FLIGHT_MAX: usize = 4;
-/// Bytes that wait for one peer; the oldest are dropped beyond it. They reach the peer in blocks.
+/// Bytes that wait for one peer; the oldest are dropped beyond it. What is dropped is sent again
+/// once the peer has taken the rest: see [`Peers::take_lost_and_idle`].
 const BACKLOG_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Worthless transactions in a row of [`GARBAGE_WINDOW`] after which a peer is cut off.
 const GARBAGE_MAX: u32 = 100;
@@ -33,6 +34,8 @@ pub(super) struct Peer {
     in_flight: usize,
     backlog: VecDeque<Bytes>,
     backlog_bytes: usize,
+    /// Whether pushes were dropped or failed since the mempool was last sent whole.
+    lost: bool,
     garbage: u32,
     garbage_since: Option<Instant>,
     votes: usize,
@@ -54,6 +57,7 @@ impl Peers {
             in_flight: 0,
             backlog: VecDeque::new(),
             backlog_bytes: 0,
+            lost: false,
             garbage: 0,
             garbage_since: None,
             votes: 0,
@@ -101,6 +105,18 @@ impl Peers {
         ready
     }
 
+    /// Peers that lost pushes and have taken all others: they want the mempool again.
+    pub(super) fn take_lost_and_idle(&mut self) -> Vec<PeerId> {
+        let idle = |peer: &Peer| peer.backlog.is_empty() && peer.in_flight == 0;
+        let waiting = self.0.iter_mut().filter(|(_, peer)| peer.lost && idle(peer));
+        waiting
+            .map(|(id, peer)| {
+                peer.lost = false;
+                *id
+            })
+            .collect()
+    }
+
     /// Peers to call now; each is called again later unless it connects.
     pub(super) fn due_calls(&mut self, now: Instant) -> Vec<(PeerId, Multiaddr)> {
         let mut due = Vec::new();
@@ -125,6 +141,7 @@ impl Peer {
         while self.backlog_bytes > BACKLOG_BYTES_MAX {
             let Some(dropped) = self.backlog.pop_front() else { break };
             self.backlog_bytes = self.backlog_bytes.saturating_sub(dropped.len());
+            self.lost = true;
             metrics::counter!("cets_gossip_pushes_dropped_total").increment(1);
         }
     }
@@ -141,12 +158,18 @@ impl Peer {
             self.backlog.clear();
             self.backlog_bytes = 0;
             self.in_flight = 0;
+            self.lost = false;
             self.redial_at = None;
         }
     }
 
     pub(super) fn push_ended(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    pub(super) fn push_failed(&mut self) {
+        self.push_ended();
+        self.lost = self.connections > 0;
     }
 
     /// Counts worthless transactions; whether the peer is to be cut off now.
@@ -209,6 +232,15 @@ mod tests {
         assert_eq!(peers.ready().len(), 1);
         let left = peers.get_mut(&id).unwrap().backlog.len();
         assert!(left < 32, "{left} pushes wait");
+        assert!(peers.take_lost_and_idle().is_empty(), "not while it takes what waits");
+        for _ in 0..left + PUSHES_IN_FLIGHT_MAX {
+            peers.get_mut(&id).unwrap().push_ended();
+            peers.ready();
+        }
+        assert_eq!(peers.take_lost_and_idle(), [id], "what was dropped is sent again");
+        assert!(peers.take_lost_and_idle().is_empty(), "once");
+        peers.get_mut(&id).unwrap().push_failed();
+        assert_eq!(peers.take_lost_and_idle(), [id], "a failed push, too");
     }
 
     #[test]

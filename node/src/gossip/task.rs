@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::codec::{PushBuilder, split_push};
 use super::cosignatures::Cosignatures;
-use super::peers::Peers;
+use super::peers::{Peer, Peers};
 use super::swarm::{GossipBehaviour, GossipBehaviourEvent, GossipConfig, GossipError, build};
 use crate::mempool::{Mempool, Origin, PooledTransaction, SubmitError};
 
@@ -132,7 +132,12 @@ impl Gossip {
                 Some(vote) = self.cosignatures.outgoing.recv() => self.send_cosignature(&vote),
                 Some(verified) = self.verified_receiver.recv() => self.answer(verified),
                 event = self.swarm.select_next_some() => self.on_event(event),
-                _ = tick.tick() => self.dial_missing(),
+                _ = tick.tick() => {
+                    self.dial_missing();
+                    for id in self.peers.take_lost_and_idle() {
+                        self.send_mempool(id);
+                    }
+                }
             }
             self.send_ready();
         }
@@ -203,19 +208,24 @@ impl Gossip {
             self.disconnect(id);
             return;
         }
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if peer.connection_opened() {
-            let mut welcome = PushBuilder::default();
-            for (_, transaction) in self.mempool.from(0, WELCOME_TRANSACTIONS_MAX) {
-                if !welcome.has_room(transaction.bytes()) {
-                    welcome.take().into_iter().for_each(|push| peer.enqueue(push));
-                }
-                welcome.push(transaction.bytes());
-            }
-            welcome.take().into_iter().for_each(|push| peer.enqueue(push));
+        if self.peers.get_mut(&id).is_some_and(Peer::connection_opened) {
+            self.send_mempool(id);
             self.welcome_with_cosignatures(&id);
         }
         self.show_peers();
+    }
+
+    /// Sends a peer what waits here: it was away, or lost some of it.
+    fn send_mempool(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let mut pushes = PushBuilder::default();
+        for (_, transaction) in self.mempool.from(0, WELCOME_TRANSACTIONS_MAX) {
+            if !pushes.has_room(transaction.bytes()) {
+                pushes.take().into_iter().for_each(|push| peer.enqueue(push));
+            }
+            pushes.push(transaction.bytes());
+        }
+        pushes.take().into_iter().for_each(|push| peer.enqueue(push));
     }
 
     fn show_peers(&self) {
@@ -239,7 +249,7 @@ impl Gossip {
                 tracing::debug!(%peer, %error, "a push failed");
                 metrics::counter!("cets_gossip_pushes_failed_total").increment(1);
                 if let Some(peer) = self.peers.get_mut(&peer) {
-                    peer.push_ended();
+                    peer.push_failed();
                 }
             }
             PushEvent::InboundFailure { peer, error, .. } => {

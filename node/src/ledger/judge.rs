@@ -39,13 +39,18 @@ impl NodeLedger {
             Err(error) => return Ok(BlockVerdict::Malformed { reason: error.to_string() }),
         };
         let id = block.header.id();
+        if let BlockSource::Decided { id: decided } = source
+            && decided != id
+        {
+            return Ok(BlockVerdict::Malformed { reason: format!("it is {id}, not {decided}") });
+        }
         if let Some(reason) = self.known_invalid(id) {
             return Ok(BlockVerdict::Invalid { id, reason });
         }
-        if let Err(reason) = self.check_proposer(height, source, &block.header)? {
+        if let Err(reason) = self.check_proposer(height, &source, &block.header)? {
             return Ok(BlockVerdict::Invalid { id, reason });
         }
-        if let Some(reason) = self.untimely(source, &block.header) {
+        if let Some(reason) = self.untimely(&source, &block.header) {
             if !self.is_kept(id) {
                 self.keep(id, height, bytes, Judgement::Unexecuted)?;
             }
@@ -93,16 +98,21 @@ impl NodeLedger {
     fn check_proposer(
         &self,
         height: Height,
-        source: BlockSource,
+        source: &BlockSource,
         header: &Header,
     ) -> Result<Result<(), String>, LedgerFault> {
         let named = header.proposer;
         match source {
-            BlockSource::Proposal { proposer } if named != proposer => {
+            BlockSource::Proposal { proposer } if named != *proposer => {
                 Ok(Err(format!("the header names proposer {named}, the round's is {proposer}")))
             }
-            BlockSource::Proposal { .. } => Ok(Ok(())),
-            BlockSource::Reproposal | BlockSource::Decided => {
+            BlockSource::Reproposal { proposers } if !proposers.contains(&named) => {
+                Ok(Err(format!(
+                    "the header names proposer {named}, who proposed in no round up to the polka's"
+                )))
+            }
+            BlockSource::Proposal { .. } | BlockSource::Reproposal { .. } => Ok(Ok(())),
+            BlockSource::Decided { .. } => {
                 let set = cets_consensus::Ledger::validators(self, height)?;
                 Ok(match set.by_address(&named) {
                     Some(_) => Ok(()),
@@ -112,8 +122,8 @@ impl NodeLedger {
         }
     }
 
-    fn untimely(&self, source: BlockSource, header: &Header) -> Option<String> {
-        if source == BlockSource::Decided {
+    fn untimely(&self, source: &BlockSource, header: &Header) -> Option<String> {
+        if matches!(source, BlockSource::Decided { .. }) {
             return None;
         }
         let drift = u64::try_from(self.settings.clock_drift_max.as_millis()).unwrap_or(u64::MAX);

@@ -11,8 +11,8 @@ use cets_api::{
 };
 use cets_contracts::codec;
 use cets_contracts::state::{
-    Account, AccountStatus, Freeze, FundOrder, HolderEntry, Key, KeyParts, Obligation, Record,
-    Table, UnitRange, keys,
+    Account, AccountStatus, FundOrder, HolderEntry, Key, KeyParts, Obligation, Record, Table,
+    UnitRange, keys,
 };
 use cets_contracts::types::{AccountId, Height, Serial};
 use tokio_stream::wrappers::ReceiverStream;
@@ -403,7 +403,7 @@ pub(super) fn subject_of(record: &RawRecord) -> Result<Option<(Subject, AccountI
             Some((Subject::Units, decode::<UnitRange>(record)?.place.holder))
         }
         KeyParts::Obligation(id, _) => Some((Subject::Obligations, id)),
-        KeyParts::Freeze(_) => Some((Subject::Obligations, decode::<Freeze>(record)?.account)),
+        KeyParts::Freeze(account, ..) => Some((Subject::Obligations, account)),
         KeyParts::FundOrder(_) => {
             Some((Subject::Obligations, decode::<FundOrder>(record)?.account))
         }

@@ -6,7 +6,7 @@ use cets_contracts::codec;
 use cets_contracts::log::{leaf_hash, verify_inclusion};
 use cets_contracts::state::keys;
 use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction};
-use cets_contracts::types::{BlockTime, Height};
+use cets_contracts::types::{BlockId, BlockTime, Height};
 use cets_node::mempool::SubmitError;
 use cets_node::read::{ProveError, Simulation};
 
@@ -124,6 +124,16 @@ async fn blocks_are_judged_by_proposer_time_form_and_roots() {
 
     let other = judge(by(1), proposed.bytes.to_vec());
     assert!(matches!(other, BlockVerdict::Invalid { .. }), "{other:?}");
+    let again = |numbers: &[u8]| BlockSource::Reproposal {
+        proposers: numbers.iter().map(|number| address(&a.genesis, *number)).collect(),
+    };
+    let foreign = judge(again(&[1, 2]), proposed.bytes.to_vec());
+    assert!(matches!(foreign, BlockVerdict::Invalid { .. }), "{foreign:?}");
+    let own = judge(again(&[3, 0]), proposed.bytes.to_vec());
+    assert!(matches!(own, BlockVerdict::Valid { .. }), "{own:?}");
+    let unasked = BlockSource::Decided { id: BlockId::new([7; 32]) };
+    let unasked = judge(unasked, proposed.bytes.to_vec());
+    assert!(matches!(unasked, BlockVerdict::Malformed { .. }), "{unasked:?}");
     let cut = judge(by(0), proposed.bytes[..proposed.bytes.len() - 1].to_vec());
     assert!(matches!(cut, BlockVerdict::Malformed { .. }), "{cut:?}");
 

@@ -63,12 +63,8 @@ pub struct Waiting {
 /// A freeze.
 #[derive(Clone, Debug)]
 pub struct Ice {
-    /// Whose account or units.
-    pub account: AccountId,
     /// Units; none for the whole account.
     pub units: Option<Vec<SerialRange>>,
-    /// Who executed it.
-    pub executed_by: AccountId,
     /// Whether it was lifted.
     pub lifted: bool,
 }
@@ -109,7 +105,7 @@ pub struct Model {
     /// Waiting tasks.
     pub tasks: BTreeMap<(AccountId, TaskId), Waiting>,
     /// Freezes by their order.
-    pub ice: BTreeMap<Digest, Ice>,
+    pub ice: BTreeMap<(AccountId, Digest, AccountId), Ice>,
     /// First and last trade of the settled batches, by exchange, day and number.
     pub batches: BTreeMap<(AccountId, BusinessDate, u32), (u64, u64)>,
     /// Trades that failed and were not settled since, by exchange, day and number.

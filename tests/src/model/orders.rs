@@ -5,13 +5,12 @@ use cets_contracts::rules::Payload;
 use cets_contracts::rules::accounts::open_account::NewAccount;
 use cets_contracts::rules::compliance::record_verified_emissions::RecordVerifiedEmissions;
 use cets_contracts::rules::enforcement::freeze::Freeze;
+use cets_contracts::rules::enforcement::unfreeze::Unfreeze;
 use cets_contracts::rules::governance::propose::{Propose, task_id};
 use cets_contracts::rules::governance::set_validators::SetValidators;
 use cets_contracts::rules::reductions::issue_ccer::IssueCcer;
 use cets_contracts::state::{ParameterName, UnitPlace, UnitStatus};
-use cets_contracts::types::{
-    AccountId, Digest, Instrument, Role, Selection, SerialRange, TaskId, Vintage,
-};
+use cets_contracts::types::{AccountId, Instrument, Role, Selection, SerialRange, TaskId, Vintage};
 
 use super::{
     Debt, HOLDERS, Ice, Model, ModelAccount, ModelProject, Picked, Seen, Standing, Units, Waiting,
@@ -160,7 +159,7 @@ impl Model {
             Payload::Offset(order) => self.offset(account, order.year, &order.units),
             Payload::RecordVerifiedEmissions(order) => self.record_emissions(account, order),
             Payload::Freeze(order) => self.freeze(account, order),
-            Payload::Unfreeze(order) => self.unfreeze(account, order.order),
+            Payload::Unfreeze(order) => self.unfreeze(account, order),
             Payload::SetParameter(order) => {
                 refuse_if(order.name.authority() != account.role(), 2102)?;
                 refuse_if(order.valid_from < self.today, 2103)?;
@@ -233,7 +232,10 @@ impl Model {
         refuse_if(units || holder.fen > 0, 3201)?;
         let mut debts = self.debts.iter();
         refuse_if(debts.any(|((owner, _), debt)| *owner == account && debt.open() > 0), 3202)?;
-        refuse_if(self.tasks.keys().any(|(owner, _)| *owner == account), 3203)?;
+        let now = self.now;
+        let waits = |task: &Waiting| task.valid_until >= now;
+        let mut tasks = self.tasks.iter();
+        refuse_if(tasks.any(|((owner, _), task)| *owner == account && waits(task)), 3203)?;
         let holder = self.accounts.get_mut(&account).unwrap();
         holder.state = Standing::Closed;
         holder.credit_code = None;
@@ -382,7 +384,8 @@ impl Model {
     }
 
     fn freeze(&mut self, registry: AccountId, order: &Freeze) -> Result<(), u16> {
-        refuse_if(self.ice.contains_key(&order.order), 8001)?;
+        let name = (order.account, order.order, registry);
+        refuse_if(self.ice.contains_key(&name), 8001)?;
         self.open_account(order.account)?;
         let reductions = registry.role() == Role::CcerRegistry;
         let own = match &order.units {
@@ -406,17 +409,15 @@ impl Model {
                 )
             }
         };
-        let (account, executed_by) = (order.account, registry);
-        self.ice.insert(order.order, Ice { account, units, executed_by, lifted: false });
+        self.ice.insert(name, Ice { units, lifted: false });
         Ok(())
     }
 
-    fn unfreeze(&mut self, registry: AccountId, order: Digest) -> Result<(), u16> {
-        let ice =
-            self.ice.get_mut(&order).filter(|ice| ice.executed_by == registry).ok_or(8011u16)?;
+    fn unfreeze(&mut self, registry: AccountId, order: &Unfreeze) -> Result<(), u16> {
+        let holder = order.account;
+        let ice = self.ice.get_mut(&(holder, order.order, registry)).ok_or(8011u16)?;
         refuse_if(ice.lifted, 8012)?;
         ice.lifted = true;
-        let holder = ice.account;
         match ice.units.clone() {
             None => self.accounts.get_mut(&holder).unwrap().state = Standing::Open,
             Some(ranges) => {

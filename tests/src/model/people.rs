@@ -180,8 +180,8 @@ pub fn keeps(registry: AccountId, account: AccountId) -> bool {
     }
 }
 
-/// Whether an institution answers for another account: a registry for those it opens, the
-/// ministry for the institutions.
+/// Whether an institution answers for another account: for those it opens, the ministry for the
+/// institutions too.
 pub fn answers_for(institution: AccountId, account: AccountId) -> bool {
     let supervised = matches!(
         account.role(),

@@ -25,7 +25,7 @@ use cets_contracts::types::{
 
 use super::Workload;
 use crate::fixture::{account, credit_code, validator};
-use crate::model::Model;
+use crate::model::{Model, answers_for};
 
 /// Holders of each role, at most; more are not opened.
 const HOLDERS_MAX: u64 = 40;
@@ -51,7 +51,8 @@ impl Workload {
             951..966 => (registry, self.close_account(model)),
             966..974 => {
                 let target = self.anyone(model);
-                (registry, self.new_people(model, target))
+                let sender = self.who_answers_for(target);
+                (sender, self.new_people(model, target))
             }
             974..986 => (ministry, self.set_parameter(model)),
             _ => (ministry, self.set_validators(model)),
@@ -280,34 +281,49 @@ impl Workload {
             16..19 => Role::ProjectOwner,
             _ => Role::Exchange,
         };
-        let target = self.someone(model, role);
+        // Sometimes an order that this account was frozen by before.
+        let used: Vec<_> = model.ice.keys().take(20).copied().collect();
+        let (target, order) = match self.chooser.one(&used) {
+            Some((target, order, _)) if self.chooser.percent(4) => (*target, *order),
+            _ => (self.someone(model, role), self.digest()),
+        };
         let instrument = self.instrument_of(model, target);
         let units = self.chooser.percent(70).then(|| self.selection(model, target, instrument, 40));
-        let reductions =
-            if units.is_some() { instrument.is_ccer() } else { role == Role::ProjectOwner };
-        let registry = if reductions { Role::CcerRegistry } else { Role::Registry };
-        let used: Vec<Digest> = model.ice.keys().take(20).copied().collect();
-        let order = match self.chooser.one(&used) {
-            Some(used) if self.chooser.percent(4) => *used,
-            _ => self.digest(),
+        let reductions = if units.is_some() {
+            instrument.is_ccer()
+        } else {
+            target.role() == Role::ProjectOwner
         };
+        let registry = if reductions { Role::CcerRegistry } else { Role::Registry };
         (account(registry, 1), Freeze { account: target, units, order }.into())
+    }
+
+    /// Mostly an institution that answers for an account, sometimes another.
+    fn who_answers_for(&mut self, target: AccountId) -> AccountId {
+        let institutions = [Role::Ministry, Role::Registry, Role::CcerRegistry, Role::Exchange]
+            .map(|role| account(role, 1));
+        let right = institutions.into_iter().find(|one| answers_for(*one, target));
+        match right {
+            Some(right) if self.chooser.percent(70) => right,
+            _ => *self.chooser.one(&institutions).unwrap(),
+        }
     }
 
     /// Lifts a freeze: all are lifted sooner or later, so that the market goes on.
     fn unfreeze(&mut self, model: &Model) -> (AccountId, Payload) {
-        let frozen: Vec<(Digest, AccountId)> = model
+        let frozen: Vec<(AccountId, Digest, AccountId)> = model
             .ice
             .iter()
             .filter(|(_, ice)| !ice.lifted || self.chooser.below(400) == 0)
-            .map(|(order, ice)| (*order, ice.executed_by))
+            .map(|(name, _)| *name)
             .collect();
         let known = self.chooser.one(&frozen).copied();
-        let (order, registry) = match known {
+        let (holder, order, registry) = match known {
             Some(found) if self.chooser.percent(97) => found,
-            _ => (self.digest(), account(Role::Registry, 1)),
+            _ => (self.anyone(model), self.digest(), account(Role::Registry, 1)),
         };
-        (registry, Unfreeze { order, lifted_by: Digest::new([5; 32]) }.into())
+        let order = Unfreeze { account: holder, order, lifted_by: Digest::new([5; 32]) };
+        (registry, order.into())
     }
 
     fn open_accounts(&mut self, model: &Model, usual: Role) -> Payload {

@@ -69,7 +69,7 @@ fn both_programs_derive_the_same_peer_id_from_a_key() {
 fn the_compose_file_starts_the_nodes_that_its_comment_writes() {
     let text = std::fs::read_to_string(workspace::root().join("network-config/compose.yaml"));
     let text = text.unwrap();
-    let institutions = text.split('"').nth(1).unwrap();
+    let institutions = text.split('"').nth(3).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let nodes = institutions.split(',').map(|one| one.trim().parse().unwrap()).collect();
     let network = write_network(&NetworkPlan { nodes, ..plan(folder.path()) }).unwrap();

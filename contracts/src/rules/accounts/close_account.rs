@@ -93,9 +93,11 @@ impl Rule for CloseAccount {
                 return Err(OBLIGATION_OPEN.reject(vec![id.into(), outstanding.into()]).into());
             }
         }
-        let tasks = keys::tasks_of(id);
-        if state.first_from::<Task>(&tasks, &tasks)?.is_some() {
-            return Err(TASKS_WAITING.reject(vec![id.into()]).into());
+        for found in state.scan::<Task>(&keys::tasks_of(id)) {
+            // One that has expired can never apply.
+            if found?.1.valid_until >= tx.block_time {
+                return Err(TASKS_WAITING.reject(vec![id.into()]).into());
+            }
         }
 
         account.status = AccountStatus::Closed;
@@ -209,10 +211,16 @@ mod tests {
         of_entity.unwrap().thresholds = Thresholds::uniform(2);
         let mut market = Market::of(&genesis);
         let transfer = Transfer { to: entity(2), units: quantity(cea(1920), 1) };
-        let valid_until = market.next_time().saturating_add_millis(60_000);
-        let order = Propose { order: Box::new(transfer.into()), valid_until };
-        market.send_by(entity(1), &[1], order).unwrap();
+        let propose =
+            |valid_until| Propose { order: Box::new(transfer.clone().into()), valid_until };
+        let long = propose(market.next_time().saturating_add_millis(60_000));
+        market.send_by(entity(1), &[1], long).unwrap();
         let code = market.refusal(first(Role::Registry), close(entity(1)));
         assert_eq!(code, "TASKS_WAITING");
+
+        let mut market = Market::of(&genesis);
+        let short = propose(market.next_time());
+        market.send_by(entity(1), &[1], short).unwrap();
+        market.accept(first(Role::Registry), close(entity(1)));
     }
 }

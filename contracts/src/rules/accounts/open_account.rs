@@ -88,16 +88,16 @@ crate::reject_codes! { REJECTS:
         zh "本机构不能为角色 {role} 开立账户。"
         hint "Ask the registration institution of the other market."
         hint_zh "请向另一市场的注册登记机构申请。";
-    3004 PROVINCE_HAS_AUTHORITY "Interim Regulations art. 5" [account]
-        en "The province already has its authority: account {account}."
-        zh "该省份已有主管部门账户 {account}。"
-        hint "Change that account's representatives, or close it first."
-        hint_zh "请变更该账户的代表，或先注销该账户。";
     3003 REPRESENTATIVES_INSUFFICIENT "Four-eyes rule of the ledger" [line]
         en "Line {line}: the representatives cannot act."
         zh "第 {line} 行：代表无法履职。"
         hint "Name different keys, one who may initiate, and as many people as the thresholds ask."
         hint_zh "须使用不同密钥，至少一人可发起，且人数不少于各阈值。";
+    3004 PROVINCE_HAS_AUTHORITY "Interim Regulations art. 5" [account]
+        en "The province already has its authority: account {account}."
+        zh "该省份已有主管部门账户 {account}。"
+        hint "Change that account's representatives, or close it first."
+        hint_zh "请变更该账户的代表，或先注销该账户。";
 }
 
 /// Roles that open and close accounts.
@@ -115,13 +115,32 @@ pub const fn opened_by(institution: Role, role: Role) -> bool {
     }
 }
 
-/// Refuses a second authority of a province.
-fn check_one_authority(province: ProvinceCode, state: &Overlay<'_>) -> Result<(), Abort> {
+/// The authority of each province that has one.
+fn authorities(state: &Overlay<'_>) -> Result<BTreeMap<ProvinceCode, AccountId>, Abort> {
+    let mut authorities = BTreeMap::new();
     for found in state.scan::<Account>(&keys::accounts_of(Role::Province)) {
         let (key, account) = found?;
-        let acts = account.status != AccountStatus::Closed && account.province == Some(province);
-        if let (true, Some(KeyParts::Account(id))) = (acts, KeyParts::of(&key)) {
-            return Err(PROVINCE_HAS_AUTHORITY.reject(vec![id.into()]).into());
+        let province = account.province.filter(|_| account.status != AccountStatus::Closed);
+        if let (Some(province), Some(KeyParts::Account(id))) = (province, KeyParts::of(&key)) {
+            authorities.entry(province).or_insert(id);
+        }
+    }
+    Ok(authorities)
+}
+
+/// Refuses a second authority of a province.
+fn check_authorities(
+    lines: &[NewAccount],
+    ids: &[AccountId],
+    state: &Overlay<'_>,
+) -> Result<(), Abort> {
+    if lines.iter().all(|line| line.role != Role::Province) {
+        return Ok(());
+    }
+    let mut authorities = authorities(state)?;
+    for (line, id) in lines.iter().zip(ids).filter(|(line, _)| line.role == Role::Province) {
+        if let Some(known) = authorities.insert(line.province, *id) {
+            return Err(PROVINCE_HAS_AUTHORITY.reject(vec![known.into()]).into());
         }
     }
     Ok(())
@@ -171,10 +190,9 @@ impl Rule for OpenAccount {
             ids.push(id);
         }
 
+        check_authorities(&self.accounts, &ids, state)?;
+
         for (line, id) in self.accounts.iter().zip(&ids) {
-            if line.role == Role::Province {
-                check_one_authority(line.province, state)?;
-            }
             let key = keys::holder(registry_of(line.role), line.credit_code.as_bytes());
             state.put(key, &HolderEntry { account: *id })?;
             state.put(keys::account(*id), &new_account(line))?;

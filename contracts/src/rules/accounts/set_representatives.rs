@@ -4,8 +4,8 @@
 //! People come and go, keys are rotated or lost. A holder changes its own representatives; where
 //! its keys are lost, the registry that opened the account does it on checked material
 //! (Registration rules (Trial), changes of account facts). For the institutions themselves that is
-//! the ministry, which supervises them; nobody does it for the ministry. Tasks that wait are
-//! judged by the new representatives.
+//! the ministry, which supervises them, and for the accounts that it opens; nobody does it for the
+//! ministry. Tasks that wait are judged by the new representatives.
 //!
 //! # Who signs
 //! The holder itself, or the institution that answers for the account; two people at least. A
@@ -70,20 +70,18 @@ crate::reject_codes! { REJECTS:
         hint_zh "须由持有人或其注册登记机构办理。";
 }
 
-/// Whether an institution answers for accounts of a role: a registry for those that it opens, the
-/// ministry for the institutions.
+/// Whether an institution answers for accounts of a role: for those that it opens, the ministry
+/// for the institutions too.
 pub const fn answers_for(institution: Role, role: Role) -> bool {
-    match institution {
-        Role::Ministry => matches!(
-            role,
-            Role::Registry
-                | Role::Exchange
-                | Role::CcerRegistry
-                | Role::CcerExchange
-                | Role::Settlement
-        ),
-        _ => opened_by(institution, role),
-    }
+    let supervised = matches!(
+        role,
+        Role::Registry
+            | Role::Exchange
+            | Role::CcerRegistry
+            | Role::CcerExchange
+            | Role::Settlement
+    );
+    opened_by(institution, role) || matches!(institution, Role::Ministry) && supervised
 }
 
 impl Rule for SetRepresentatives {
@@ -168,9 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn the_ministry_answers_for_institutions_and_nobody_for_the_ministry() {
+    fn the_ministry_answers_for_institutions_and_authorities_and_nobody_for_the_ministry() {
         let mut market = Market::new();
-        market.accept(first(MINISTRY), order(first(Role::Exchange)));
+        for role in [Role::Exchange, Role::Province, Role::Auditor] {
+            market.accept(first(MINISTRY), order(first(role)));
+        }
         let code = market.refusal(first(Role::Registry), order(first(MINISTRY)));
         assert_eq!(code, "ACCOUNT_OF_OTHERS");
         market.accept(first(MINISTRY), order(first(MINISTRY)));

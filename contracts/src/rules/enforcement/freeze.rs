@@ -11,7 +11,8 @@
 //!
 //! # Checks in order
 //! 1. Shape of the selection, where units are named.
-//! 2. The order was not executed before.
+//! 2. This institution did not execute the order for this account before. An order may name several
+//!    accounts, and units that two institutions keep.
 //! 3. The account exists, is open and is kept by this institution; so are the instruments.
 //! 4. The units are held free by the account.
 //!
@@ -55,11 +56,11 @@ pub struct Frozen {
 }
 
 crate::reject_codes! { REJECTS:
-    8001 ORDER_EXECUTED "Registration rules (Trial) art. 22" [order]
-        en "Order {order} was executed before."
-        zh "文书 {order} 已执行过。"
-        hint "Each order freezes once; use the digest of the new order."
-        hint_zh "每份文书只执行一次，请使用新文书的摘要。";
+    8001 ORDER_EXECUTED "Registration rules (Trial) art. 22" [order, account]
+        en "This institution executed order {order} for account {account} before."
+        zh "本机构已就账户 {account} 执行过文书 {order}。"
+        hint "An order freezes once per account: name all its units together, or use the new order."
+        hint_zh "每份文书对同一账户只执行一次：请一并列明全部单位，或使用新文书。";
     8002 OTHER_REGISTRY "Registration rules (Trial) art. 3" [account]
         en "Account {account} or these units are kept by the other registration institution."
         zh "账户 {account} 或所列单位由另一注册登记机构管理。"
@@ -97,9 +98,10 @@ impl Rule for Freeze {
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
-        let key = keys::freeze(&self.order);
+        let key = keys::freeze(self.account, &self.order, tx.account);
         if state.contains(&key) {
-            return Err(ORDER_EXECUTED.reject(vec![self.order.into()]).into());
+            let facts = vec![self.order.into(), self.account.into()];
+            return Err(ORDER_EXECUTED.reject(facts).into());
         }
         let account = common::open_account(state, self.account)?;
         if !keeps(tx.account, self.account, self.units.as_ref()) {
@@ -197,11 +199,19 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_executed_once() {
+    fn an_order_is_executed_once_per_account_and_institution() {
         let mut market = market();
+        market.reduce("2017-03-01", 2016, 10);
+        let order = Transfer { to: entity(1), units: quantity(ccer(2016), 10) };
+        market.accept(first(Role::ProjectOwner), order);
         market.accept(registry(), freeze(entity(1), Some(quantity(cea(1920), 1))));
         let code = market.refusal(registry(), freeze(entity(1), None));
         assert_eq!(code, "ORDER_EXECUTED");
+        let reductions = freeze(entity(1), Some(quantity(ccer(2016), 4)));
+        market.accept(first(Role::CcerRegistry), reductions.clone());
+        let code = market.refusal(first(Role::CcerRegistry), reductions);
+        assert_eq!(code, "ORDER_EXECUTED");
+        market.accept(registry(), freeze(entity(2), None));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! The registration institution that executed the freeze, two people at least.
 //!
 //! # Checks in order
-//! 1. There is a freeze of this order, executed by this institution.
+//! 1. There is a freeze of the account by this order, executed by this institution.
 //! 2. It was not lifted before.
 //!
 //! # Writes
@@ -25,6 +25,8 @@ use crate::types::{AccountId, Digest, OperationClass, Role, SerialRange};
 /// Order: lift a freeze.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfreeze {
+    /// Whose account or units are freed.
+    pub account: AccountId,
     /// Digest of the order that froze.
     pub order: Digest,
     /// Digest of the document that lifts it.
@@ -45,11 +47,11 @@ pub struct Unfrozen {
 }
 
 crate::reject_codes! { REJECTS:
-    8011 FREEZE_UNKNOWN "Registration rules (Trial) art. 22" [order]
-        en "This institution executed no freeze of order {order}."
-        zh "本机构未执行过文书 {order} 的冻结。"
-        hint "Check the digest; the institution that froze must lift."
-        hint_zh "请核对摘要；须由执行冻结的机构解除。";
+    8011 FREEZE_UNKNOWN "Registration rules (Trial) art. 22" [order, account]
+        en "This institution executed no freeze of account {account} by order {order}."
+        zh "本机构未就账户 {account} 执行过文书 {order} 的冻结。"
+        hint "Check account and digest; the institution that froze must lift."
+        hint_zh "请核对账户及摘要；须由执行冻结的机构解除。";
     8012 FREEZE_LIFTED "Registration rules (Trial) art. 22" [order, date]
         en "The freeze of order {order} was lifted on {date}."
         zh "文书 {order} 的冻结已于 {date} 解除。"
@@ -71,10 +73,10 @@ impl Rule for Unfreeze {
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
-        let key = keys::freeze(&self.order);
-        let freeze = state.get::<Freeze>(&key)?.filter(|f| f.executed_by == tx.account);
-        let Some(freeze) = freeze else {
-            return Err(FREEZE_UNKNOWN.reject(vec![self.order.into()]).into());
+        let key = keys::freeze(self.account, &self.order, tx.account);
+        let Some(freeze) = state.get::<Freeze>(&key)? else {
+            let facts = vec![self.order.into(), self.account.into()];
+            return Err(FREEZE_UNKNOWN.reject(facts).into());
         };
         if let Some(date) = freeze.lifted_on {
             return Err(FREEZE_LIFTED.reject(vec![self.order.into(), date.into()]).into());
@@ -99,7 +101,8 @@ impl Rule for Unfreeze {
     }
 
     fn example() -> Self {
-        Self { order: Digest::new([4; 32]), lifted_by: Digest::new([5; 32]) }
+        let account = crate::rules::example_account(Role::KeyEmittingEntity, 1);
+        Self { account, order: Digest::new([4; 32]), lifted_by: Digest::new([5; 32]) }
     }
 }
 
@@ -111,7 +114,7 @@ mod tests {
     use crate::rules::testing::{Market, cea, digest, entity, first, quantity, range};
 
     fn unfreeze() -> Unfreeze {
-        Unfreeze { order: digest(1), lifted_by: digest(2) }
+        Unfreeze { account: entity(1), order: digest(1), lifted_by: digest(2) }
     }
 
     fn market(frozen: Option<u64>) -> Market {
@@ -151,6 +154,8 @@ mod tests {
         let code = market.refusal(first(Role::CcerRegistry), unfreeze());
         assert_eq!(code, "FREEZE_UNKNOWN");
         let other = Unfreeze { order: digest(9), ..unfreeze() };
+        assert_eq!(market.refusal(first(Role::Registry), other), "FREEZE_UNKNOWN");
+        let other = Unfreeze { account: entity(2), ..unfreeze() };
         assert_eq!(market.refusal(first(Role::Registry), other), "FREEZE_UNKNOWN");
     }
 

@@ -316,10 +316,10 @@ pub fn freezes_of(account: AccountId, order: &Digest) -> Key {
     Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes()])
 }
 
-/// Key of a freeze: of whose, by the digest of its order, by which institution. One order may name
-/// several accounts, and units that two institutions keep.
-pub fn freeze(account: AccountId, order: &Digest, institution: AccountId) -> Key {
-    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes(), &institution.to_key()])
+/// Key of a freeze: of whose, by the digest of its order, in the registry of allowances (0) or of
+/// reductions (1). One order may name several accounts, and units that both registries keep.
+pub fn freeze(account: AccountId, order: &Digest, registry: u8) -> Key {
+    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes(), &[registry]])
 }
 
 /// Key of a holder's code in the registry of allowances (0) or of reductions (1).

@@ -28,8 +28,8 @@ pub enum KeyParts {
     Obligation(AccountId, Vintage),
     /// A settled batch: exchange, day, number of the batch.
     Settlement(AccountId, BusinessDate, u32),
-    /// A freeze: of whose, by the digest of its order, by which institution.
-    Freeze(AccountId, Digest, AccountId),
+    /// A freeze: of whose, by the digest of its order, in registry 0 (allowances) or 1 (reductions).
+    Freeze(AccountId, Digest, u8),
     /// A holder's unified social credit code in registry 0 (allowances) or 1 (reductions).
     Holder(u8, [u8; 18]),
     /// A confirmed movement of money by the digest of its bank reference.
@@ -66,7 +66,8 @@ impl KeyParts {
             }
             Table::Freezes => {
                 let (account, order) = (rest.account()?, Digest::new(rest.take()?));
-                Self::Freeze(account, order, rest.account()?)
+                let [registry] = rest.take()?;
+                Self::Freeze(account, order, registry)
             }
             Table::Holders => {
                 let [registry] = rest.take()?;
@@ -155,7 +156,7 @@ mod tests {
             (keys::task(account, &task), KeyParts::Task(account, task)),
             (keys::obligation(account, year), KeyParts::Obligation(account, year)),
             (keys::settlement(account, day, 2), KeyParts::Settlement(account, day, 2)),
-            (keys::freeze(account, &digest, account), KeyParts::Freeze(account, digest, account)),
+            (keys::freeze(account, &digest, 1), KeyParts::Freeze(account, digest, 1)),
             (keys::holder(1, b"91350100M000100Y43"), KeyParts::Holder(1, *b"91350100M000100Y43")),
             (keys::fund_order(&digest), KeyParts::FundOrder(digest)),
             (keys::unit_by_holder(account, 5, &cea, 1), KeyParts::UnitByHolder(account, 5, cea, 1)),

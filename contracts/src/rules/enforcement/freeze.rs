@@ -98,7 +98,7 @@ impl Rule for Freeze {
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
-        let key = keys::freeze(self.account, &self.order, tx.account);
+        let key = keys::freeze(self.account, &self.order, registry_of(tx.account.role()));
         if state.contains(&key) {
             let facts = vec![self.order.into(), self.account.into()];
             return Err(ORDER_EXECUTED.reject(facts).into());

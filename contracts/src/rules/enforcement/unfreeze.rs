@@ -18,6 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::genesis::registry_of;
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
 use crate::state::{Account, AccountStatus, Freeze, Overlay, Table, UnitPlace, UnitStatus, keys};
 use crate::types::{AccountId, Digest, OperationClass, Role, SerialRange};
@@ -73,8 +74,9 @@ impl Rule for Unfreeze {
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
-        let key = keys::freeze(self.account, &self.order, tx.account);
-        let Some(freeze) = state.get::<Freeze>(&key)? else {
+        let key = keys::freeze(self.account, &self.order, registry_of(tx.account.role()));
+        let freeze = state.get::<Freeze>(&key)?.filter(|f| f.executed_by == tx.account);
+        let Some(freeze) = freeze else {
             let facts = vec![self.order.into(), self.account.into()];
             return Err(FREEZE_UNKNOWN.reject(facts).into());
         };

@@ -5,11 +5,12 @@
 //! also beside a running node.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cets_contracts::audit::{
-    AuditError, AuditReport, Auditor, HistoryRecord, InvariantSchedule, PreparedBlock, StoredBlock,
+    AuditError, AuditReport, Auditor, CheckedBlock, HistoryRecord, InvariantSchedule,
+    PreparedBlock, StoredBlock,
 };
 use cets_contracts::block::ValidatorSet;
 use cets_contracts::codec;
@@ -17,7 +18,7 @@ use cets_contracts::genesis::Genesis;
 use cets_contracts::types::Height;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use crate::store::{Column, RowChecker, Store, StoreError};
+use crate::store::{Column, KeptStates, RowChecker, Store, StoreError};
 
 /// Blocks prepared on all threads at a time.
 const BLOCKS_PER_WINDOW: u64 = 64;
@@ -34,6 +35,14 @@ pub enum FolderAuditError {
     /// The genesis document in the folder does not parse.
     #[error("the genesis document in the folder does not parse: {0}")]
     Genesis(String),
+    /// The height has no block yet, or is genesis.
+    #[error("the ledger has blocks 1 to {newest}, height {asked} is none of them")]
+    NoSuchHeight {
+        /// Height asked for.
+        asked: Height,
+        /// Newest block.
+        newest: Height,
+    },
     /// The folder holds another ledger than expected.
     #[error("the folder holds chain {found}, expected is chain {expected}")]
     OtherChain {
@@ -54,39 +63,16 @@ pub fn audit_folder(
     schedule: InvariantSchedule,
     mut progress: impl FnMut(Height, Height) + Send,
 ) -> Result<AuditReport, FolderAuditError> {
-    let store = Store::open_read_only(folder)?;
-    let own = stored_genesis(&store)?;
-    if let Some(expected) = genesis
-        && expected.chain_id() != own.chain_id()
-    {
-        let (found, expected) = (own.chain_id().to_string(), expected.chain_id().to_string());
-        return Err(FolderAuditError::OtherChain { found, expected });
-    }
+    let (store, own) = open(folder, genesis)?;
     let mut auditor = Auditor::new(&own, schedule)?;
-    let missing = || StoreError::damaged(Column::Meta, "tip", "it is missing");
-    let last = store.tip()?.ok_or_else(missing)?.height;
+    let last = tip_of(&store)?;
     let mut rows = RowChecker::new(&store);
     let mut validators = BTreeMap::from([(Height::GENESIS.next(), auditor.validators().clone())]);
-    let mut next = Height::GENESIS.next();
-    let mut ready = prepare(&store, next, last, auditor.validators());
-    while !ready.is_empty() {
-        let after = Height::new(next.get().saturating_add(BLOCKS_PER_WINDOW));
-        let hint = auditor.validators().clone();
-        // One thread executes in order while the others prepare what comes next.
-        let (checked, prepared) = rayon::join(
-            || {
-                for block in ready {
-                    rows.check(&auditor.check_block(block?)?)?;
-                    progress(next, last);
-                    next = next.next();
-                }
-                Ok::<(), FolderAuditError>(())
-            },
-            || prepare(&store, after, last, &hint),
-        );
-        checked?;
-        ready = prepared;
-    }
+    replay(&store, &mut auditor, last, |checked| {
+        rows.check(checked)?;
+        progress(checked.header.height, last);
+        Ok(())
+    })?;
     for change in auditor.validator_changes() {
         validators.insert(change.anchor.height().next(), change.validators.clone());
     }
@@ -100,6 +86,74 @@ pub fn audit_folder(
     // Rebuilding checks slots, the newest header and the frontier of the log.
     store.load_state(&own)?;
     Ok(auditor.finish()?.0)
+}
+
+/// Replays the ledger of a folder up to a height and keeps the state there, so that the node of
+/// the folder proves it from then on, also one that runs meanwhile. Gives the file.
+///
+/// # Errors
+/// [`FolderAuditError`]; [`FolderAuditError::NoSuchHeight`] beyond the newest block.
+pub fn keep_state(
+    folder: &Path,
+    genesis: Option<&Genesis>,
+    height: Height,
+    mut progress: impl FnMut(Height, Height) + Send,
+) -> Result<PathBuf, FolderAuditError> {
+    let (store, own) = open(folder, genesis)?;
+    let newest = tip_of(&store)?;
+    if height == Height::GENESIS || height > newest {
+        return Err(FolderAuditError::NoSuchHeight { asked: height, newest });
+    }
+    let mut auditor = Auditor::new(&own, InvariantSchedule { every_blocks: 0 })?;
+    replay(&store, &mut auditor, height, |checked| {
+        progress(checked.header.height, height);
+        Ok(())
+    })?;
+    let records = auditor.state().records().map(|(key, record)| {
+        let slot = record.slot.map(|slot| slot.get());
+        Ok(HistoryRecord { key: key.to_vec(), slot, value: record.value.clone() })
+    });
+    Ok(KeptStates::beside(store.folder()).write(height, records)?)
+}
+
+fn open(folder: &Path, genesis: Option<&Genesis>) -> Result<(Store, Genesis), FolderAuditError> {
+    let store = Store::open_read_only(folder)?;
+    let own = stored_genesis(&store)?;
+    if let Some(expected) = genesis
+        && expected.chain_id() != own.chain_id()
+    {
+        let (found, expected) = (own.chain_id().to_string(), expected.chain_id().to_string());
+        return Err(FolderAuditError::OtherChain { found, expected });
+    }
+    Ok((store, own))
+}
+
+fn tip_of(store: &Store) -> Result<Height, StoreError> {
+    let missing = || StoreError::damaged(Column::Meta, "tip", "it is missing");
+    Ok(store.tip()?.ok_or_else(missing)?.height)
+}
+
+/// Checks block after block up to a height while those after it are prepared.
+fn replay(
+    store: &Store,
+    auditor: &mut Auditor,
+    last: Height,
+    mut each: impl FnMut(&CheckedBlock) -> Result<(), FolderAuditError> + Send,
+) -> Result<(), FolderAuditError> {
+    let mut next = auditor.state().tip.height.next();
+    let mut ready = prepare(store, next, last, auditor.validators());
+    while !ready.is_empty() {
+        next = Height::new(next.get().saturating_add(BLOCKS_PER_WINDOW));
+        let hint = auditor.validators().clone();
+        // One thread executes in order while the others prepare what comes next.
+        let (checked, prepared) = rayon::join(
+            || ready.into_iter().try_for_each(|block| each(&auditor.check_block(block?)?)),
+            || prepare(store, next, last, &hint),
+        );
+        checked?;
+        ready = prepared;
+    }
+    Ok(())
 }
 
 fn stored_genesis(store: &Store) -> Result<Genesis, FolderAuditError> {

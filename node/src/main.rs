@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use cets_contracts::audit::InvariantSchedule;
 use cets_contracts::genesis::Genesis;
-use cets_node::audit::audit_folder;
+use cets_contracts::types::Height;
+use cets_node::audit::{audit_folder, keep_state};
 use cets_node::clock::SystemClock;
 use cets_node::config::{LogFormat, LogSection, NodeConfig, NodeKeys, peer_id};
+use cets_node::store::KeptStates;
 use cets_node::{Node, metrics};
 use clap::{Parser, Subcommand};
 use eyre::WrapErr as _;
@@ -53,6 +55,21 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Keeps the state after a past block, so that it can be proven; without one says which are.
+    ///
+    /// Replays the ledger from genesis up to the block. The node may run meanwhile and proves the
+    /// state as soon as it is kept.
+    Keep {
+        /// Data folder, as `data` in the configuration.
+        #[arg(long)]
+        data: PathBuf,
+        /// Genesis document that the ledger must start from; that of the folder without.
+        #[arg(long)]
+        genesis: Option<PathBuf>,
+        /// Height of the block.
+        #[arg(long)]
+        height: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -73,6 +90,7 @@ fn execute(command: Command) -> eyre::Result<()> {
             let schedule = InvariantSchedule { every_blocks: invariants_every };
             audit(&data, genesis.as_deref(), schedule, json)
         }
+        Command::Keep { data, genesis, height } => keep(&data, genesis.as_deref(), height),
     }
 }
 
@@ -149,27 +167,48 @@ fn check_config(file: &Path) -> eyre::Result<()> {
     Ok(())
 }
 
+fn genesis_of(file: Option<&Path>) -> eyre::Result<Option<Genesis>> {
+    let Some(file) = file else { return Ok(None) };
+    let text = std::fs::read_to_string(file)
+        .wrap_err_with(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text)
+        .map(Some)
+        .wrap_err_with(|| format!("{} is no genesis document", file.display()))
+}
+
+fn show_progress(height: Height, last: Height) {
+    if height.get().is_multiple_of(1_000) || height == last {
+        eprintln!("checked {height} of {last} blocks");
+    }
+}
+
+fn keep(data: &Path, genesis: Option<&Path>, height: Option<u64>) -> eyre::Result<()> {
+    let folder = data.join("ledger");
+    let Some(height) = height else {
+        let kept = KeptStates::beside(&folder);
+        println!("kept in {}:", kept.folder().display());
+        for height in kept.heights()? {
+            println!("{height}");
+        }
+        return Ok(());
+    };
+    let genesis = genesis_of(genesis)?;
+    let file = keep_state(&folder, genesis.as_ref(), Height::new(height), show_progress)
+        .wrap_err("the state was not kept")?;
+    println!("kept the state of height {height}: {}", file.display());
+    Ok(())
+}
+
 fn audit(
     data: &Path,
     genesis: Option<&Path>,
     schedule: InvariantSchedule,
     json: bool,
 ) -> eyre::Result<()> {
-    let genesis: Option<Genesis> = genesis
-        .map(|file| -> eyre::Result<Genesis> {
-            let text = std::fs::read_to_string(file)
-                .wrap_err_with(|| format!("cannot read {}", file.display()))?;
-            serde_json::from_str(&text)
-                .wrap_err_with(|| format!("{} is no genesis document", file.display()))
-        })
-        .transpose()?;
+    let genesis = genesis_of(genesis)?;
     let folder = data.join("ledger");
-    let report = audit_folder(&folder, genesis.as_ref(), schedule, |height, last| {
-        if height.get().is_multiple_of(1_000) || height == last {
-            eprintln!("checked {height} of {last} blocks");
-        }
-    })
-    .wrap_err("the audit failed")?;
+    let report = audit_folder(&folder, genesis.as_ref(), schedule, show_progress)
+        .wrap_err("the audit failed")?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -148,7 +148,8 @@ impl Node {
             state.clone(),
             mempool.clone(),
             Arc::clone(&clock),
-        )?;
+        )?
+        .keeping(config.proofs.clone());
         let checkpoints = Checkpoints::open(store.clone(), state.clone(), &genesis)?;
         let (outgoing, waiting) = mpsc::channel(COSIGNATURES_WAITING_MAX);
         let cosignatures = Cosignatures { checkpoints: checkpoints.clone(), outgoing: waiting };

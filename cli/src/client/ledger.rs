@@ -306,13 +306,24 @@ impl Node {
         keys: &[Key],
         height: Option<Height>,
     ) -> Result<(Vec<RecordInclusion>, Anchor), CliError> {
-        let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
-        let height = height.map_or(0, Height::get);
-        let request = ProveRecordsRequest { keys: keys.clone(), height };
-        let answer = self.wait(self.ledger().prove_records(request))?;
-        if !answer.records.iter().map(|record| &record.key).eq(&keys) {
+        let (records, anchor) = self.prove_found(keys, height)?;
+        let same = records.iter().map(|record| record.key.as_slice());
+        if !same.eq(keys.iter().map(Key::as_bytes)) {
             return Err(self.nonsense("state proof"));
         }
+        Ok((records, anchor))
+    }
+
+    /// As [`Self::prove`]; for the key of a unit within a range the record of the range.
+    pub fn prove_found(
+        &self,
+        keys: &[Key],
+        height: Option<Height>,
+    ) -> Result<(Vec<RecordInclusion>, Anchor), CliError> {
+        let keys = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
+        let height = height.map_or(0, Height::get);
+        let answer =
+            self.wait(self.ledger().prove_records(ProveRecordsRequest { keys, height }))?;
         let records = answer.records.into_iter().map(|record| {
             let state = self.decode("state proof", &record.proof)?;
             Ok(RecordInclusion { key: record.key, value: record.value, state })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cets_contracts::block::LogEntry;
+use cets_contracts::codec;
 use cets_contracts::genesis::Genesis;
 use cets_contracts::log::LogProof;
 use cets_contracts::proof::{
@@ -10,7 +11,7 @@ use cets_contracts::proof::{
     ReceiptInclusion, ReceiptProof, RecordProof, StatementProof, UnitProof, ValidatorChain,
     ValidatorHistory,
 };
-use cets_contracts::state::{Key, keys};
+use cets_contracts::state::{Key, UnitRange, keys, range_of_key};
 use cets_contracts::transparency::{Note, Policy, TlogProof, origin};
 use cets_contracts::types::{AccountId, Height, LogIndex, Serial, SerialRange, TxId};
 
@@ -64,11 +65,7 @@ impl Node {
             let holder = first.place.holder;
             if let Some(other) = trace.parts.iter().find(|part| part.place.holder != holder) {
                 let (part, other) = (other.range, other.place.holder);
-                return Err(CliError::user(text!(
-                    "{range} has several holders: {part} is with {other}, not with {holder}",
-                    "{range} 有多个持有者：{part} 属于 {other}，不属于 {holder}"
-                ))
-                .hint(text!("prove each part by itself", "请分别证明各部分")));
+                return Err(several_holders(range, part, other, holder));
             }
             let (stored, _, _) = self.serial(range.instrument(), range.start())?;
             let rest = parts.iter().skip(1).map(range_key);
@@ -80,6 +77,31 @@ impl Node {
             let proof = UnitProof { range, holder, records, anchor };
             self.proof_file(Proof::Units(proof)).map(Some)
         })
+    }
+
+    /// Proof of whose a range of units was after a height whose state the node keeps.
+    pub fn unit_proof_at(&self, range: SerialRange, height: Height) -> Result<ProofFile, CliError> {
+        let (mut asked, mut holder, mut next) = (Vec::new(), None, range.start());
+        while next < range.end() {
+            let key = keys::unit_range(&range.instrument(), next);
+            let (records, _) = self.prove_found(&[key], Some(height))?;
+            let found = records.first().and_then(|record| {
+                let held: UnitRange = codec::decode(&record.value).ok()?;
+                let stored = range_of_key(range.instrument(), &record.key, held.end).ok()?;
+                Some((stored, held.place))
+            });
+            let covering = found.filter(|(stored, _)| stored.end() > next);
+            let (stored, place) = covering.ok_or_else(|| self.nonsense("state proof"))?;
+            let first = *holder.get_or_insert(place.holder);
+            if first != place.holder {
+                return Err(several_holders(range, stored, place.holder, first));
+            }
+            asked.push(range_key(&stored));
+            next = stored.end();
+        }
+        let holder = holder.ok_or_else(|| self.nonsense("state proof"))?;
+        let (records, anchor) = self.prove(&asked, Some(height))?;
+        self.proof_file(Proof::Units(UnitProof { range, holder, records, anchor }))
     }
 
     /// Proof of a transaction, its receipt and what it moved.
@@ -288,6 +310,19 @@ fn covers(parts: &[SerialRange], range: &SerialRange) -> bool {
     let end =
         parts.iter().try_fold(range.start(), |at, part| (part.start() == at).then_some(part.end()));
     end == Some(range.end())
+}
+
+fn several_holders(
+    range: SerialRange,
+    part: SerialRange,
+    other: AccountId,
+    holder: AccountId,
+) -> CliError {
+    CliError::user(text!(
+        "{range} has several holders: {part} is with {other}, not with {holder}",
+        "{range} 有多个持有者：{part} 属于 {other}，不属于 {holder}"
+    ))
+    .hint(text!("prove each part by itself", "请分别证明各部分"))
 }
 
 fn hidden(id: TxId) -> CliError {

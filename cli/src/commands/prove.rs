@@ -61,6 +61,9 @@ pub enum ProveCommand {
         /// Which units.
         #[command(flatten)]
         units: UnitArgs,
+        /// Which state.
+        #[command(flatten)]
+        state: StateArgs,
         /// Where to write it.
         #[command(flatten)]
         out: OutArgs,
@@ -95,11 +98,14 @@ pub enum ProveCommand {
     },
     /// Proves a task that waits for approval
     Task {
-        /// Identifier, or its first digits
+        /// Identifier, or its first digits; with a height the whole identifier
         task: String,
         /// Account of the task: number or name [default: the context's account]
         #[arg(long, value_name = "ACCOUNT")]
         account: Option<String>,
+        /// Which state.
+        #[command(flatten)]
+        state: StateArgs,
         /// Where to write it.
         #[command(flatten)]
         out: OutArgs,
@@ -154,8 +160,13 @@ pub fn run(command: ProveCommand, session: &mut Session<'_>) -> Result<Report, C
             };
             (proof, out)
         }
-        ProveCommand::Units { units, out } => {
-            (session.node()?.unit_proof(range_named(&units)?)?, out)
+        ProveCommand::Units { units, state, out } => {
+            let (node, range) = (session.node()?, range_named(&units)?);
+            let proof = match state.height() {
+                Some(height) => node.unit_proof_at(range, height)?,
+                None => node.unit_proof(range)?,
+            };
+            (proof, out)
         }
         ProveCommand::Obligation { account, year, state, out } => {
             let account = session.acting_account(account.as_deref())?;
@@ -167,11 +178,15 @@ pub fn run(command: ProveCommand, session: &mut Session<'_>) -> Result<Report, C
             let asked = parameter_keys(&node, &name, year)?;
             (node.record_proof(&asked, state.height())?, out)
         }
-        ProveCommand::Task { task, account, out } => {
+        ProveCommand::Task { task, account, state, out } => {
             let account = session.acting_account(account.as_deref())?;
             let node = session.node()?;
-            let (id, _) = task_named(&node, account, &task)?;
-            (node.record_proof(&[keys::task(account, &id)], None)?, out)
+            // A task of an older state may have ended since: it is named whole, not looked up.
+            let id = match (state.height(), task.parse()) {
+                (Some(_), Ok(id)) => id,
+                _ => task_named(&node, account, &task)?.0,
+            };
+            (node.record_proof(&[keys::task(account, &id)], state.height())?, out)
         }
         ProveCommand::Serial { unit, number, out } => {
             (session.node()?.provenance_proof(unit_named(&unit, number)?)?, out)

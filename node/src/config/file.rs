@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use crate::gossip::GossipConfig;
-use crate::ledger::LedgerSettings;
+use crate::ledger::{KeepRules, LedgerSettings};
 use crate::mempool::MempoolLimits;
 use crate::rpc::RpcConfig;
 
@@ -43,6 +43,9 @@ pub struct NodeConfig {
     /// Blocks that this node builds and judges.
     #[serde(default)]
     pub blocks: BlocksSection,
+    /// States that are kept, so that they can be proven later.
+    #[serde(default)]
+    pub proofs: KeepRules,
     /// Log lines.
     #[serde(default)]
     pub log: LogSection,

@@ -6,10 +6,12 @@
 
 mod build;
 mod judge;
+mod keep;
 mod node_ledger;
 mod pending;
 mod seal;
 mod settings;
 
+pub use keep::KeepRules;
 pub use node_ledger::NodeLedger;
 pub use settings::LedgerSettings;

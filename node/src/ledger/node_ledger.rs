@@ -14,8 +14,8 @@ use cets_contracts::genesis::Genesis;
 use cets_contracts::types::{BlockId, ChainId, Height, ValidatorAddress};
 use tokio::sync::watch;
 
-use super::LedgerSettings;
 use super::pending::{Judgement, Pending, PendingBlock};
+use super::{KeepRules, LedgerSettings};
 use crate::clock::Clock;
 use crate::mempool::Mempool;
 use crate::read::{Committed, ReadError, SharedState, TipSummary};
@@ -30,6 +30,7 @@ pub struct NodeLedger {
     pub(super) mempool: Mempool,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) commits: watch::Sender<TipSummary>,
+    pub(super) keep: KeepRules,
     target_block_time: Option<Duration>,
     pending: Mutex<Pending>,
 }
@@ -84,9 +85,17 @@ impl NodeLedger {
             mempool,
             clock,
             commits,
+            keep: KeepRules::default(),
             target_block_time: (interval > 0).then(|| Duration::from_millis(interval.into())),
             pending: Mutex::new(Pending { blocks, committed_at: Instant::now() }),
         })
+    }
+
+    /// The ledger with other rules of which states are kept for later proofs.
+    #[must_use]
+    pub fn keeping(mut self, keep: KeepRules) -> Self {
+        self.keep = keep;
+        self
     }
 
     /// The newest block, renewed by each commit.

@@ -2,10 +2,11 @@
 
 use cets_consensus::LedgerFault;
 use cets_contracts::block::{Block, Certificate, commit_block};
-use cets_contracts::types::{LogIndex, TxId};
+use cets_contracts::types::{Height, LogIndex, TxId};
 
 use super::NodeLedger;
 use super::judge::Refusal;
+use super::keep::keep_newest;
 use super::pending::{Judgement, Outcome};
 use crate::metrics;
 use crate::read::FinalTransaction;
@@ -27,7 +28,15 @@ impl NodeLedger {
         let started = std::time::Instant::now();
         let ended = self.pending().ended_by(certificate.height);
         let outcome = self.decided_outcome(certificate)?;
-        let first_log_index = self.state.read().state.log.size();
+        let (first_log_index, last_of_day) = {
+            let committed = self.state.read();
+            let last_of_day = self.keep.before(&committed.state, &outcome.executed);
+            (committed.state.log.size(), last_of_day)
+        };
+        // The genesis state has no header that names its root.
+        if last_of_day && tip.height > Height::GENESIS && !self.keep.after(tip.height) {
+            keep_newest(&self.store, tip.height);
+        }
         let events = self
             .store
             .commit(&BlockBatch {
@@ -38,6 +47,9 @@ impl NodeLedger {
                 undecided: &ended,
             })
             .map_err(|error| LedgerFault::new(ACTION, error))?;
+        if self.keep.after(certificate.height) {
+            keep_newest(&self.store, certificate.height);
+        }
         count(&outcome);
         self.publish(outcome, certificate, first_log_index, events)?;
         metrics::record("cets_commit_seconds", started.elapsed());

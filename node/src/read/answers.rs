@@ -125,12 +125,14 @@ pub enum ProveError {
         table: &'static str,
     },
     /// The node does not keep the state of the height.
-    #[error("this node keeps no state of height {asked}, only the newest, of height {newest}")]
+    #[error("this node keeps no state of height {asked}, only {}", kept_text(kept, *newest))]
     NotKept {
         /// Height asked for.
         asked: Height,
         /// Height of the newest state.
         newest: Height,
+        /// Heights of older states that are kept.
+        kept: Vec<Height>,
     },
     /// No block is committed yet.
     #[error("no block is committed yet, so no header names the state root")]
@@ -138,6 +140,22 @@ pub enum ProveError {
     /// This node is broken.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// Most kept heights that a message names.
+const KEPT_NAMED_MAX: usize = 16;
+
+fn kept_text(kept: &[Height], newest: Height) -> String {
+    let last = kept.len().saturating_sub(KEPT_NAMED_MAX);
+    let named: Vec<String> = kept.iter().skip(last).map(Height::to_string).collect();
+    match (named.as_slice(), last) {
+        ([], _) => format!("the newest, of height {newest}"),
+        (_, 0) => format!("those of {} and the newest, of height {newest}", named.join(", ")),
+        (_, more) => {
+            let named = named.join(", ");
+            format!("those of {named}, {more} older ones, and the newest, of height {newest}")
+        }
+    }
 }
 
 /// The final answer to a transaction.

@@ -1,28 +1,89 @@
 //! Records with their paths to a state root.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use cets_contracts::Fault;
 use cets_contracts::block::ValidatorSet;
+use cets_contracts::log::LogFrontier;
 use cets_contracts::proof::{Anchor, ValidatorChange};
-use cets_contracts::state::Table;
+use cets_contracts::state::{KeyParts, State, StoredRecord, Table, Tip, keys};
 use cets_contracts::types::Height;
 
 use super::{CertifiedHeader, Committed, ProveError, ProvenRecords, RawRecord, ReadError, Reader};
-use crate::store::StoreError;
+use crate::store::{KeptStates, StoreError};
+
+/// The kept state that was asked for last, and all that lie on the disk.
+///
+/// One stays in memory, so that the many proofs of one deadline rebuild its tree once; it takes
+/// as much memory as the newest state does.
+#[derive(Debug)]
+pub(super) struct Kept {
+    states: KeptStates,
+    loaded: Mutex<Option<Arc<Committed>>>,
+}
+
+impl Kept {
+    pub(super) const fn new(states: KeptStates) -> Self {
+        Self { states, loaded: Mutex::new(None) }
+    }
+}
 
 impl Reader {
     /// Records with their paths to one state root, the header and its certificate: of the newest
-    /// state, or of the state after a height.
+    /// state, or of the state after a height that is kept.
+    ///
+    /// A key of a unit that begins no stored range gives the range that covers it.
     pub fn prove_records(
         &self,
         keys: &[Vec<u8>],
         height: Option<Height>,
     ) -> Result<ProvenRecords, ProveError> {
-        let committed = self.state().read();
-        let newest = committed.state.tip.height;
-        match height {
-            Some(asked) if asked != newest => Err(ProveError::NotKept { asked, newest }),
-            _ => prove(&committed, keys),
+        let newest = {
+            let committed = self.state().read();
+            let newest = committed.state.tip.height;
+            if height.is_none_or(|asked| asked == newest) {
+                return prove(&committed, keys);
+            }
+            newest
+        };
+        let asked = height.unwrap_or(newest);
+        match self.kept_state(asked)? {
+            Some(committed) => prove(&committed, keys),
+            None => {
+                let kept = self.kept_heights()?;
+                Err(ProveError::NotKept { asked, newest, kept })
+            }
         }
+    }
+
+    /// Heights, beside the newest, whose state this node can prove.
+    pub fn kept_heights(&self) -> Result<Vec<Height>, ReadError> {
+        Ok(self.kept().states.heights()?)
+    }
+
+    /// The state after a height, when it is kept; its root is that of the header.
+    fn kept_state(&self, height: Height) -> Result<Option<Arc<Committed>>, ReadError> {
+        let mut loaded = self.kept().loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = loaded.as_ref().filter(|one| one.state.tip.height == height) {
+            return Ok(Some(Arc::clone(state)));
+        }
+        let states = &self.kept().states;
+        let Some(records) = states.read(height)? else { return Ok(None) };
+        let Some(found) = self.header(height)? else { return Ok(None) };
+        let CertifiedHeader { header, certificate, .. } = found;
+        let (time, block_id) = (header.time, header.id());
+        let tip = Tip { chain_id: header.chain_id, height, time, block_id };
+        // No log: proofs of records need none.
+        let state = State::rebuild(records, LogFrontier::new(), tip)
+            .map_err(|fault| states.damaged(height, &fault.to_string()))?;
+        if state.root() != header.state_root {
+            let (found, said) = (state.root(), header.state_root);
+            let reason = format!("its records have root {found}, the header says {said}");
+            return Err(states.damaged(height, &reason).into());
+        }
+        let state = Arc::new(Committed { state, newest: Some((header, certificate)) });
+        *loaded = Some(Arc::clone(&state));
+        Ok(Some(state))
     }
 
     /// Every change of the validator set since genesis, each with the header that announces it.
@@ -52,14 +113,25 @@ fn prove(committed: &Committed, keys: &[Vec<u8>]) -> Result<ProvenRecords, Prove
     let (header, certificate) = committed.newest.clone().ok_or(ProveError::NoBlock)?;
     let mut records = Vec::with_capacity(keys.len());
     for key in keys {
-        let stored = committed.state.stored_raw(key).ok_or(ProveError::NoRecord)?;
-        let table = Table::of(key).ok_or(ProveError::NoRecord)?;
+        let (key, stored) = found(&committed.state, key).ok_or(ProveError::NoRecord)?;
+        let table = Table::of(&key).ok_or(ProveError::NoRecord)?;
         let slot = stored.slot.ok_or(ProveError::NotCommitted { table: table.name() })?;
         let proof = committed.state.tree().prove(slot).map_err(|error| {
             let fault = Fault::Inconsistent { what: error.to_string() };
             ProveError::Read(fault.into())
         })?;
-        records.push((RawRecord { key: key.clone(), value: stored.value.clone() }, proof));
+        records.push((RawRecord { key, value: stored.value.clone() }, proof));
     }
     Ok(ProvenRecords { records, header, certificate })
+}
+
+/// The record of a key; of a unit within a range the record of the range.
+fn found<'s>(state: &'s State, key: &[u8]) -> Option<(Vec<u8>, &'s StoredRecord)> {
+    if let Some(stored) = state.stored_raw(key) {
+        return Some((key.to_vec(), stored));
+    }
+    let Some(KeyParts::UnitRange(instrument, number)) = KeyParts::of(key) else { return None };
+    let (range, _) = state.view().range_at(&instrument, number).ok()??;
+    let key = keys::unit_range(&instrument, range.start());
+    Some((key.as_bytes().to_vec(), state.stored(&key)?))
 }

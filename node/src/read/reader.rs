@@ -1,5 +1,7 @@
 //! Reads of the newest state and of history.
 
+use std::sync::Arc;
+
 use cets_consensus::Evidence;
 use cets_contracts::Fault;
 use cets_contracts::block::{Certificate, Header, LogEntry, ValidatorSet};
@@ -8,24 +10,31 @@ use cets_contracts::log::{ConsistencyProof, Tile};
 use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, Table, keys};
 use cets_contracts::types::{AccountId, Height, Instrument, LogIndex, Serial, SerialRange, TxId};
 
+use super::prove::Kept;
 use super::{
     At, BlockBytes, CertifiedHeader, FinalTransaction, HeldRange, LogReadError, LoggedOutcome,
     OutcomePage, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProvenEntry, RawRecord, ReadError,
     SerialHistory, SharedState, TipSummary,
 };
-use crate::store::{BlockPosition, Store, StoreError, decode_entry};
+use crate::store::{BlockPosition, KeptStates, Store, StoreError, decode_entry};
 
 /// Answers reads; cheap to clone. Methods block for microseconds to a few milliseconds.
 #[derive(Clone, Debug)]
 pub struct Reader {
     store: Store,
     state: SharedState,
+    kept: Arc<Kept>,
 }
 
 impl Reader {
     /// A reader of a store and its newest state.
-    pub const fn new(store: Store, state: SharedState) -> Self {
-        Self { store, state }
+    pub fn new(store: Store, state: SharedState) -> Self {
+        let kept = Arc::new(Kept::new(KeptStates::beside(store.folder())));
+        Self { store, state, kept }
+    }
+
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(super) const fn state(&self) -> &SharedState {

@@ -46,6 +46,14 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// A kept state does not say what its header says. The ledger itself is sound.
+    #[error("the kept state {file} is damaged: {reason}; delete it and make it again: cetsd keep")]
+    Kept {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The folder was written by a newer program.
     #[error(
         "the ledger in {folder} has schema version {found}, this program knows up to {known}; \

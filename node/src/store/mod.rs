@@ -21,6 +21,7 @@ mod columns;
 mod database;
 mod error;
 mod history;
+mod kept;
 mod links;
 mod migrations;
 mod nodes;
@@ -38,6 +39,7 @@ pub use database::Store;
 pub use error::StoreError;
 pub(crate) use history::decode_entry;
 pub use history::{BlockPosition, StoredBlock, StoredOutcome};
+pub use kept::{KeptRecords, KeptStates};
 pub use links::{Link, MovementId, MovementLinks};
 
 pub use undecided::UndecidedBlock;

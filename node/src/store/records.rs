@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cets_contracts::audit::HistoryRecord;
 use cets_contracts::codec;
 use cets_contracts::genesis::Genesis;
 use cets_contracts::log::{LogFrontier, root_at};
@@ -160,6 +161,46 @@ impl Store {
         }
         self.check_cursor(&cursor)?;
         Ok(height)
+    }
+
+    /// Gives all state records to `work`, in the order of their keys, as they are at the newest
+    /// height, which must be `height`. Blocks may be committed meanwhile and are not seen.
+    ///
+    /// # Errors
+    /// Those of `work` and of reading; [`StoreError::Disk`] when the store is at another height.
+    pub fn with_newest_records<T>(
+        &self,
+        height: Height,
+        work: impl FnOnce(
+            &mut dyn Iterator<Item = Result<HistoryRecord, StoreError>>,
+        ) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        // A cursor sees the moment it was made; the tip after it shows that it was not too late.
+        let mut cursor = self.cursor(Column::Records);
+        let found = self.tip()?.map(|tip| tip.height);
+        if found != Some(height) {
+            let reason = format!("the ledger has moved on from height {height}");
+            let folder = self.folder().to_owned();
+            return Err(StoreError::Disk { action: "hold a state fast", folder, reason });
+        }
+        cursor.seek_to_first();
+        let mut records = std::iter::from_fn(|| {
+            let Some((key, value)) = cursor.item() else {
+                return self.check_cursor(&cursor).err().map(Err);
+            };
+            let record = decode_record(value).ok_or_else(|| {
+                StoreError::damaged(Column::Records, hex::encode(key), "it has no slot and value")
+            });
+            let key = key.to_vec();
+            cursor.next();
+            let record = record.map(|StoredRecord { slot, value }| HistoryRecord {
+                key,
+                slot: slot.map(Slot::get),
+                value,
+            });
+            Some(record)
+        });
+        work(&mut records)
     }
 
     /// All state records.

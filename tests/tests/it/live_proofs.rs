@@ -14,7 +14,7 @@ use cets_contracts::rules::allowances::transfer::Transfer;
 use cets_contracts::tx::SignedTransaction;
 use cets_contracts::types::{Instrument, Selection, Tonnes, TxId};
 use cets_tests::cluster::market::Market;
-use cets_tests::cluster::nodes::Nodes;
+use cets_tests::cluster::nodes::{Nodes, program};
 use serde_json::Value;
 
 /// Longest wait for a checkpoint; far more than a busy machine needs.
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 struct World {
     market: Arc<Market>,
-    _nodes: Nodes,
+    nodes: Nodes,
     folder: tempfile::TempDir,
 }
 
@@ -31,11 +31,16 @@ impl World {
     fn start() -> (Self, TxId) {
         let folder = tempfile::tempdir().unwrap();
         let market = Arc::new(Market::write(folder.path().join("network"), 4, 11).unwrap());
+        for node in &market.network.nodes {
+            let mut text = std::fs::read_to_string(&node.config_path).unwrap();
+            text.push_str("\n[proofs]\nkeep_every = 3\n");
+            std::fs::write(&node.config_path, text).unwrap();
+        }
         let mut nodes = Nodes::new(Arc::clone(&market)).unwrap();
         let all = nodes.all();
         let started = nodes.start(&all).unwrap();
         nodes.answer(&all, started).unwrap();
-        let world = Self { market, _nodes: nodes, folder };
+        let world = Self { market, nodes, folder };
         for (number, (_, order)) in world.market.founding().unwrap().into_iter().enumerate() {
             world.submit(&format!("founding{number}"), order);
         }
@@ -114,6 +119,7 @@ fn what_a_node_proves_is_verified_without_it_and_an_old_proof_is_not_newest() {
     states(&world, &genesis);
     certificates(&world, cancelled, &genesis);
     old_proofs(&world, &genesis);
+    kept_states(&world, &genesis);
 }
 
 fn receipts(world: &World, id: TxId) {
@@ -161,7 +167,7 @@ fn states(world: &World, genesis: &str) {
         assert_eq!(shown["kind"], kind);
     }
     let old = format!("prove account {account} --height 1 -o @no.proof");
-    world.refused(&old, 3, "keeps no state of height 1, only the newest");
+    world.refused(&old, 3, "keeps no state of height 1, only those of");
     assert!(!world.path("no.proof").exists(), "nothing is written that proves nothing");
 }
 
@@ -191,4 +197,38 @@ fn old_proofs(world: &World, genesis: &str) {
         std::thread::sleep(Duration::from_millis(200));
     }
     world.refused(tlog, 1, "an old proof: it knows");
+}
+
+/// States that the nodes keep by their configuration, and one that an operator keeps afterwards.
+fn kept_states(world: &World, genesis: &str) {
+    let (seller, buyer) = (world.market.holder(1).account, world.market.holder(2).account);
+    let newest = world.nodes.height(&[0]);
+    let (every, other) =
+        (newest - newest % 3, newest - 1 - u64::from((newest - 1).is_multiple_of(3)));
+    world.transfer("third", 3);
+    let prove = |height: u64, file: &str| {
+        let line = format!("prove account {seller} --height {height} -o @{file}.proof");
+        world.good(&line);
+        let line = format!("verify @{file}.proof --genesis {genesis}");
+        let shown = world.json(&line);
+        assert_eq!(shown["height"], height, "{shown}");
+    };
+    prove(every, "every");
+    let line = format!("prove units CEA-2024 23 25 --height {other} -o @kept.proof");
+    world.refused(&line, 3, &format!("keeps no state of height {other}, only those of"));
+    for node in world.nodes.all() {
+        let done = std::process::Command::new(program("cetsd").unwrap())
+            .args(["keep", "--height", &other.to_string(), "--data"])
+            .arg(world.nodes.data_folder(node))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    world.good(&line);
+    prove(other, "other");
+    world.good("prove units CEA-2024 23 25 -o @now.proof");
+    for (file, holder) in [("kept", seller), ("now", buyer)] {
+        let shown = world.json(&format!("verify @{file}.proof --genesis {genesis}"));
+        assert_eq!(shown["claim"][0]["place"]["holder"], holder.to_string(), "{file}: {shown}");
+    }
 }

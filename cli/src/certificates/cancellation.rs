@@ -18,7 +18,7 @@ use super::compliance::UnitsLine;
 use crate::clock::time_text;
 
 /// Article that the certificate rests on.
-const ARTICLE: &str = "Measures (Trial) art. 19";
+pub(super) const ARTICLE: &str = "Measures (Trial) art. 19";
 
 /// What a cancellation certificate says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::CertificateError;
 
 /// Articles that the certificate rests on.
-const ARTICLES: &str = "Interim Regulations art. 14; Measures (Trial) arts. 28-29";
+pub(super) const ARTICLES: &str = "Interim Regulations art. 14; Measures (Trial) arts. 28-29";
 
 /// Units of one instrument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,7 +46,7 @@ const MODULE: u16 = 2;
 const WORDS_LEFT: u16 = 226;
 /// Width of a value and of a line of the foot, in hundredths of the size of its letters.
 const VALUE_WIDTH: u32 = 3_800;
-const FOOT_WIDTH: u32 = 3_600;
+const FOOT_WIDTH: u32 = 4_000;
 
 /// Draws a certificate.
 pub fn to_pdf(certificate: &Certificate) -> Result<Vec<u8>, CertificateError> {
@@ -249,7 +249,9 @@ impl Pen<'_, '_> {
     fn foot(&mut self, certificate: &Certificate, lang: Lang) {
         self.at = self.at.saturating_add(8);
         for (name, value) in ledger_facts(certificate) {
-            let line = format!("{}: {}", name.get(lang), value.for_people(lang));
+            let colon = text!(": ", "：");
+            let (name, value) = (name.get(lang), value.for_people(lang));
+            let line = format!("{name}{}{value}", colon.get(lang));
             for line in wrapped(&line, FOOT_WIDTH) {
                 self.write(WORDS_LEFT, 8, &line);
                 self.at = self.at.saturating_add(12);

@@ -1,9 +1,11 @@
 //! Certificates as tables.
 
 use cets_contracts::rules::allowances::cancel::CancelReason;
+use cets_contracts::types::Vintage;
 use serde_json::json;
 
-use super::compliance::UnitsLine;
+use super::cancellation::ARTICLE as CANCELLATION_ARTICLE;
+use super::compliance::{ARTICLES as COMPLIANCE_ARTICLES, UnitsLine};
 use super::{Cancellation, Certificate, Compliance, Subject};
 use crate::output::{Cell, Report, left, right};
 use crate::text;
@@ -60,7 +62,7 @@ pub fn compliance_facts(shown: &Compliance) -> Vec<Fact> {
             Cell::same(optional(shown.credit_code.map(String::from))),
         ),
         (text!("account", "账户"), Cell::same(shown.account)),
-        (text!("compliance year", "履约年度"), Cell::same(shown.year)),
+        (text!("compliance year", "履约年度"), year_text(shown.year).into()),
         (text!("verified emissions, t", "核查排放量（吨）"), Cell::number(shown.verified)),
         (text!("obligation, t", "应清缴量（吨）"), Cell::number(shown.due)),
         (text!("allowances surrendered, t", "清缴配额（吨）"), Cell::number(shown.surrendered)),
@@ -73,7 +75,7 @@ pub fn compliance_facts(shown: &Compliance) -> Vec<Fact> {
         (text!("in time", "是否按期"), in_time.into()),
         (text!("recorded by", "登记核查结果的部门"), Cell::same(shown.recorded_by)),
         (text!("verification report", "核查报告摘要"), Cell::same(shown.report)),
-        (text!("articles", "依据"), Cell::same(&shown.articles)),
+        (text!("articles", "依据"), articles_text(&shown.articles).into()),
     ]
 }
 
@@ -97,8 +99,29 @@ pub fn cancellation_facts(shown: &Cancellation) -> Vec<Fact> {
         (text!("transaction", "交易"), Cell::same(shown.tx_id)),
         (text!("its block", "所在区块"), Cell::number(shown.height)),
         (text!("log index", "日志序号"), Cell::number(shown.log_index)),
-        (text!("articles", "依据"), Cell::same(&shown.articles)),
+        (text!("articles", "依据"), articles_text(&shown.articles).into()),
     ]
+}
+
+fn year_text(year: Vintage) -> Text {
+    match year {
+        Vintage::CYCLE_2019_2020 => text!("2019 and 2020 (1920)", "2019 与 2020 年度（1920）"),
+        year => Text::same(year),
+    }
+}
+
+/// The articles that a certificate names, by their Chinese titles for readers of Chinese.
+fn articles_text(articles: &str) -> Text {
+    match articles {
+        COMPLIANCE_ARTICLES => text!(
+            "{articles}",
+            "《碳排放权交易管理暂行条例》第十四条；《碳排放权交易管理办法（试行）》第二十八、二十九条"
+        ),
+        CANCELLATION_ARTICLE => {
+            text!("{articles}", "《碳排放权交易管理办法（试行）》第十九条")
+        }
+        other => Text::same(other),
+    }
 }
 
 fn reason_text(reason: CancelReason) -> Text {

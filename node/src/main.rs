@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cets_contracts::audit::InvariantSchedule;
-use cets_contracts::genesis::Genesis;
+use cets_contracts::genesis::{ClockRule, Genesis};
 use cets_contracts::types::Height;
 use cets_node::audit::{audit_folder, keep_state};
 use cets_node::clock::SystemClock;
@@ -213,6 +213,14 @@ fn audit(
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("The ledger holds: {} ({}).", report.network, report.chain_id);
+        let clock = match report.clock {
+            ClockRule::CivilDate => "follow the clock: each is the civil date of its block",
+            ClockRule::ByOrder => "were set by order: this is a replay, a training or a test",
+        };
+        println!("dates        {clock}");
+        if genesis.is_none() {
+            println!("genesis      the folder's own; compare the chain id with one you trust");
+        }
         println!("height       {}", report.height);
         println!("state root   {}", report.state_root);
         println!("log          {} entries, root {}", report.log_size, report.log_root);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cets_consensus::{
-    EngineError, EngineHandle, EngineKeys, EngineMonitor, EnginePhase, Ledger, LocalSigner,
+    EngineError, EngineHandle, EngineKeys, EngineMonitor, EnginePhase, LocalSigner,
 };
 use cets_contracts::genesis::Genesis;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -179,8 +179,7 @@ impl Node {
         });
         let consensus = keys.consensus.map(|key| Arc::new(LocalSigner::new(key)) as Arc<_>);
         let engine_keys = EngineKeys { consensus, network: keys.network };
-        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
-        let engine = cets_consensus::start(config.engine(), engine_keys, ledger).await?;
+        let engine = cets_consensus::start(config.engine(), engine_keys, Arc::new(ledger)).await?;
         let watcher = Watcher {
             handle: handle.clone(),
             health,

@@ -159,8 +159,8 @@ impl Node {
             "读取令牌将以明文发送至 {address}"
         ))
         .hint(text!(
-            "use https://HOST:PORT with a node that has [api.tls]; inside a network that you trust, \
-             write `plaintext = true` into the context",
+            "use https://HOST:PORT with a node that has [api.tls]; inside a network that you \
+             trust, write `plaintext = true` into the context",
             "请使用 https://主机:端口（节点需配置 [api.tls]）；在可信网络内可在上下文中写入 \
              `plaintext = true`"
         )))

@@ -284,8 +284,8 @@ fn with_life(report: Report, hops: &[VerifiedHop]) -> Report {
     };
     let rows = hops.iter().flat_map(|hop| row(hop, hop.time));
     report.rows(columns, rows.collect()).line(text!(
-        "Each of these happened, without a gap, and the last is the newest. A trip away and back to \
-         the very same place could be left out; the audit from genesis shows that none was.",
+        "Each of these happened, without a gap, and the last is the newest. A trip away and back \
+         to the very same place could be left out; the audit from genesis shows that none was.",
         "以上各次流转均已发生、首尾相接，且末次为最新。若单位离开后又回到完全相同的归属和状态，\
          该往返可能未列入；从创世开始的审计可证明没有遗漏。"
     ))

@@ -15,7 +15,7 @@ crate::reject_codes! { REJECTS:
     1002 ACCOUNT_NOT_OPEN "Registration rules (Trial) art. 22" [account]
         en "Account {account} is frozen or closed."
         zh "账户 {account} 已冻结或已注销。"
-        hint "Ask the registry: a freeze ends when its order is lifted, a closed account stays closed."
+        hint "Ask the registry: a freeze ends with its order, a closed account stays closed."
         hint_zh "请向注册登记机构查询：冻结在文书解除后恢复，已注销的账户不再恢复。";
     1003 ROLE_NOT_ALLOWED "Interim Regulations art. 5" [role]
         en "A holder of the role {role} may not do this."

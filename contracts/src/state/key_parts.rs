@@ -28,7 +28,8 @@ pub enum KeyParts {
     Obligation(AccountId, Vintage),
     /// A settled batch: exchange, day, number of the batch.
     Settlement(AccountId, BusinessDate, u32),
-    /// A freeze: of whose, by the digest of its order, in registry 0 (allowances) or 1 (reductions).
+    /// A freeze: of whose, by the digest of its order, in registry 0 (allowances) or 1
+    /// (reductions).
     Freeze(AccountId, Digest, u8),
     /// A holder's unified social credit code in registry 0 (allowances) or 1 (reductions).
     Holder(u8, [u8; 18]),

@@ -9,8 +9,10 @@ use cets_tests::workload::{Run, number_from_environment};
 /// Operations from which on every rule must have been accepted and refused.
 const COVERED_FROM: u64 = 200_000;
 
-/// Codes that no receipt of the workload carries.
-const NEVER_DRAWN: &[&str] = &[];
+/// Codes that no receipt of the workload carries: its dates are set by order, trades fail line by
+/// line, and nobody who owes is without units.
+const NEVER_DRAWN: &[&str] =
+    &["DATE_NOT_CIVIL", "BLOCK_TOO_SMALL", "LISTING_TOO_LARGE", "OBLIGATION_OPEN"];
 
 /// Ledgers that share the operations. Each has its own seed; looking at everything after every
 /// block costs more the longer a ledger is.

@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAMS = $${CARGO_TARGET_DIR:-target}/release
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: demo test check bless tools verifier
+.PHONY: demo test check bless bench tools verifier
 
 ## Replays the national market on four nodes: make demo ARGS="--exit --market-data FILE"
 demo: tools
@@ -23,6 +23,11 @@ test: tools verifier
 ## Format, lints, documentation and licences.
 check: tools
 	cargo check-all
+
+## Measures speed beside PostgreSQL and writes docs/performance.md: make bench ARGS="G1 --runs 1"
+bench: tools
+	cargo build --release --workspace --bin cets --bin cetsd
+	cargo bench-all $(ARGS)
 
 ## Writes the frozen vectors anew.
 bless: tools

@@ -8,6 +8,7 @@
     clippy::float_arithmetic
 )]
 
+pub mod bench;
 pub mod cluster;
 pub mod fixture;
 pub mod formats;

@@ -2,19 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cets_api::operations_client::OperationsClient;
 use cets_api::{GetStatusRequest, NodeStatus};
 use cets_cli::demo::runner::processes::{Processes, log_path};
-use cets_cli::network::NodeFiles;
+use cets_cli::network::{Network, NodeFiles};
 use eyre::{OptionExt as _, WrapErr as _, ensure, eyre};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tonic::transport::Endpoint;
-
-use super::market::Market;
 
 /// Longest wait for anything that must happen; far more than a busy machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(180);
@@ -25,9 +22,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(10);
 /// Starts a program that is killed when its parent ends.
 const TIED_TO_PARENT: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 
-/// The nodes of a market.
+/// The nodes of a network.
 pub struct Nodes {
-    market: Arc<Market>,
+    network: Network,
     processes: Processes,
     runtime: Runtime,
 }
@@ -54,24 +51,24 @@ pub fn program(name: &str) -> eyre::Result<PathBuf> {
 }
 
 impl Nodes {
-    /// The nodes of a market; none runs yet.
-    pub fn new(market: Arc<Market>) -> eyre::Result<Self> {
+    /// The nodes of a network; none runs yet.
+    pub fn new(network: Network) -> eyre::Result<Self> {
         let program = program("cetsd")?;
         let [first, rest @ ..] = TIED_TO_PARENT;
         let tied = Command::new(first).arg("--version").output().is_ok();
         let processes = if tied {
             let arguments = rest.into_iter().map(Into::into).chain([program.into_os_string()]);
-            Processes::new(&market.network, first.into(), arguments.collect())
+            Processes::new(&network, first.into(), arguments.collect())
         } else {
-            Processes::new(&market.network, program, Vec::new())
+            Processes::new(&network, program, Vec::new())
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { market, processes, runtime })
+        Ok(Self { network, processes, runtime })
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.market.network.nodes.len()
+        self.network.nodes.len()
     }
 
     /// All nodes by number.
@@ -81,7 +78,7 @@ impl Nodes {
 
     /// The files of a node.
     pub fn files(&self, node: usize) -> &NodeFiles {
-        &self.market.network.nodes[node]
+        &self.network.nodes[node]
     }
 
     /// The data folder of a node.
@@ -122,6 +119,11 @@ impl Nodes {
         let status = Command::new("kill").arg("-s").arg(signal).args(numbers).status()?;
         ensure!(status.success(), "signal {signal} was not sent: {status}");
         Ok(())
+    }
+
+    /// Number of the process of a node that runs.
+    pub fn process_id(&self, node: usize) -> Option<u32> {
+        self.processes.process_id(node)
     }
 
     /// Whether a node was started and not killed or stopped since.

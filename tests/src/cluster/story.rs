@@ -98,7 +98,7 @@ pub struct Stage {
 impl Stage {
     fn open(telling: &Telling, folder: PathBuf) -> eyre::Result<Self> {
         let market = Arc::new(Market::write(folder, telling.validators, telling.seed)?);
-        let mut nodes = Nodes::new(Arc::clone(&market))?;
+        let mut nodes = Nodes::new(market.network.clone())?;
         let all = nodes.all();
         let started = nodes.start(&all)?;
         nodes.answer(&all, started)?;

@@ -36,7 +36,7 @@ impl World {
             text.push_str("\n[proofs]\nkeep_every = 3\n");
             std::fs::write(&node.config_path, text).unwrap();
         }
-        let mut nodes = Nodes::new(Arc::clone(&market)).unwrap();
+        let mut nodes = Nodes::new(market.network.clone()).unwrap();
         let all = nodes.all();
         let started = nodes.start(&all).unwrap();
         nodes.answer(&all, started).unwrap();

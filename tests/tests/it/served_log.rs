@@ -45,7 +45,7 @@ impl World {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let market = Arc::new(Market::write(folder.path().join("network"), 4, 7).unwrap());
-        let mut nodes = Nodes::new(Arc::clone(&market)).unwrap();
+        let mut nodes = Nodes::new(market.network.clone()).unwrap();
         let all = nodes.all();
         let started = nodes.start(&all).unwrap();
         nodes.answer(&all, started).unwrap();

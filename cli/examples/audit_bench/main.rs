@@ -21,6 +21,10 @@ use rayon::prelude::*;
 /// Signatures of one batch of the yardstick.
 const BATCH: usize = 1_024;
 
+/// That of the `cets` program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default| arguments.next().map_or(default, |text| text.parse().unwrap());

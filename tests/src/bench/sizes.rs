@@ -20,8 +20,8 @@ pub fn per_range(world: &World, start: Duration) -> Measured {
         Measured::of(Goal::G12, disk(world).iter().map(|bytes| bytes / ranges).collect());
     measured.figure("s until a restarted node answers", start.as_secs_f64());
     measured.note(format!(
-        "all files of a restarted node after it issued {ranges} ranges, history and logs included, one run \
-         per node"
+        "all files of a restarted node after it issued {ranges} ranges, history and logs included, \
+         one run per node"
     ));
     measured
 }
@@ -44,8 +44,8 @@ pub fn per_transfer(world: &World, before: &[f64], transfers: u64) -> Measured {
     let runs = grown.map(|bytes| bytes / transfers.max(1) as f64).collect();
     let mut measured = Measured::of(Goal::G11, runs);
     measured.note(format!(
-        "growth of all files of a restarted node over {transfers} transfers, the units' own records \
-         included, one run per node"
+        "growth of all files of a restarted node over {transfers} transfers, the units' own \
+         records included, one run per node"
     ));
     measured
 }

@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(code, "TASKS_WAITING");
 
         let mut market = Market::of(&genesis);
-        let short = propose(market.next_time());
+        let short = propose(market.next_time().saturating_add_millis(1));
         market.send_by(entity(1), &[1], short).unwrap();
         market.accept(first(Role::Registry), close(entity(1)));
     }

@@ -69,7 +69,7 @@ pub fn write(file: &Path, orders: &[Vec<u8>]) -> eyre::Result<()> {
     Ok(writer.flush()?)
 }
 
-/// Reads orders that [`write`] wrote.
+/// Reads orders that [`write()`] wrote.
 pub fn read(file: &Path) -> eyre::Result<Vec<Vec<u8>>> {
     let mut bytes = Vec::new();
     File::open(file)?.read_to_end(&mut bytes)?;

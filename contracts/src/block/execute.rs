@@ -6,8 +6,8 @@ use super::{Block, EventRecord, Header, LOG_ENTRY_BYTES_MAX, LogEntry, Outcome, 
 use crate::fault::Fault;
 use crate::log::{LogFrontier, LogNode, leaf_hash};
 use crate::rules::{self, Abort, Reject, TxContext};
-use crate::state::{Overlay, Remembered, State, StateUpdate, Tip, keys};
-use crate::tx::{EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, VerifiedTransaction};
+use crate::state::{Key, Overlay, Remembered, State, StateUpdate, Tip, keys};
+use crate::tx::{EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, Transaction, VerifiedTransaction};
 use crate::types::{BlockTime, ChainId, Digest, Height, StateRoot, ValidatorAddress};
 
 /// Where and when transactions are executed.
@@ -288,7 +288,7 @@ pub fn execute_transaction(
     transaction: &VerifiedTransaction,
     overlay: &mut Overlay<'_>,
 ) -> Result<TxOutcome, PushError> {
-    check_envelope(context, transaction, overlay)?;
+    check_envelope(context, transaction, |key| overlay.contains(key))?;
     let body = transaction.body();
     overlay.put(keys::replay(body.valid_until, &transaction.id()), &Remembered)?;
     let tx = TxContext {
@@ -324,11 +324,17 @@ fn events_digest(events: Option<&EventRecord>) -> Digest {
     EventRecord::digest(events)
 }
 
-/// Chain, expiry and replay; shape and signatures were checked when it was decoded and verified.
-fn check_envelope(
+/// Whether a transaction may stand in a block here and now: chain, expiry and replay. Shape was
+/// checked when it was decoded, signatures when it was verified.
+///
+/// `is_remembered` says whether the state holds the record of a key.
+///
+/// # Errors
+/// [`EnvelopeError`].
+pub fn check_envelope(
     context: &BlockContext,
-    transaction: &VerifiedTransaction,
-    overlay: &Overlay<'_>,
+    transaction: &Transaction,
+    is_remembered: impl FnOnce(&Key) -> bool,
 ) -> Result<(), EnvelopeError> {
     let body = transaction.body();
     let (found, expected) = (body.chain_id, context.chain_id);
@@ -344,7 +350,7 @@ fn check_envelope(
         return Err(EnvelopeError::ValidTooLong { block_time });
     }
     let id = transaction.id();
-    if overlay.contains(&keys::replay(valid_until, &id)) {
+    if is_remembered(&keys::replay(valid_until, &id)) {
         return Err(EnvelopeError::Replayed { id });
     }
     Ok(())

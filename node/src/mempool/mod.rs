@@ -8,7 +8,8 @@
 //! refused is bounded by the limit per account.
 //!
 //! Strangers, whose account does not exist or who do not represent it, are answered but not
-//! ordered: only so many wait, and a proposer drops those that are still strangers in its block.
+//! ordered: only so many wait, in room of their own, and the next block decides: whoever is still a
+//! stranger in it or after it is dropped and told why.
 //!
 //! # Order
 //! First come, first served. Signatures are verified in batches on threads of their own; what was

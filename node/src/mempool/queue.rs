@@ -4,11 +4,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cets_contracts::Fault;
+use cets_contracts::block::{BlockContext, check_envelope};
 use cets_contracts::rules::stranger;
 use cets_contracts::state::keys;
-use cets_contracts::tx::{
-    EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, Transaction, VerifiedTransaction, verify_batch,
-};
+use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction, verify_batch};
 use cets_contracts::types::{BlockTime, TxId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -262,21 +261,12 @@ impl Inner {
         {
             let committed = self.state.read();
             let tip = &committed.state.tip;
-            let (found, expected) = (body.chain_id, tip.chain_id);
-            if found != expected {
-                return Err(EnvelopeError::WrongChain { found, expected }.into());
-            }
-            let block_time = self.clock.now().max(tip.time);
-            let valid_until = body.valid_until;
-            if valid_until < block_time {
-                return Err(EnvelopeError::Expired { valid_until, block_time }.into());
-            }
-            if valid_until > block_time.saturating_add_millis(TRANSACTION_LIFE_MILLIS_MAX) {
-                return Err(EnvelopeError::ValidTooLong { block_time }.into());
-            }
-            if committed.state.stored(&keys::replay(valid_until, &id)).is_some() {
-                return Err(EnvelopeError::Replayed { id }.into());
-            }
+            let now = BlockContext {
+                chain_id: tip.chain_id,
+                height: tip.height.next(),
+                time: self.clock.now().max(tip.time),
+            };
+            check_envelope(&now, &transaction, |key| committed.state.stored(key).is_some())?;
         }
         let pool = self.lock();
         if pool.contains(&id) {

@@ -125,7 +125,10 @@ pub enum ProveError {
         table: &'static str,
     },
     /// The node does not keep the state of the height.
-    #[error("this node keeps no state of height {asked}, only {}", kept_text(kept, *newest))]
+    #[error(
+        "this node keeps no state of height {asked}, only {}; its operator can make it: cetsd keep",
+        kept_text(kept, *newest)
+    )]
     NotKept {
         /// Height asked for.
         asked: Height,

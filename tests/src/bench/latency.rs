@@ -68,15 +68,10 @@ pub fn busy(
     let (mut latencies, mut reached) = (Vec::new(), Vec::new());
     let rate = throughput * BUSY_SHARE;
     for run in 0..runs {
-        let addresses = world.addresses();
         let count = (rate * (seconds + 4) as f64) as u64;
-        let transfers = Transfers::sign(world, count, addresses.len(), 23 + run as u64)?;
-        let mut lanes = Vec::new();
-        for (address, orders) in addresses.into_iter().zip(&transfers.lanes) {
-            let file = world.folder().join(format!("orders-{}", lanes.len()));
-            orders::write(&file, orders)?;
-            lanes.push((address, file));
-        }
+        let nodes = world.addresses().len();
+        let transfers = Transfers::sign(world, count, nodes, 23 + run as u64)?;
+        let lanes = transfers.write(world)?;
         let pace = Pace {
             in_flight: 0,
             rate: Some(rate),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cets_cli::clock::now;
 use cets_contracts::rules::allowances::transfer::Transfer;
@@ -56,6 +56,19 @@ impl Transfers {
             transfers.ids.insert(id);
         }
         Ok(transfers)
+    }
+}
+
+impl Transfers {
+    /// Writes each lane into a file beside the network, and says which node it goes to.
+    pub fn write(&self, world: &World) -> eyre::Result<Vec<(String, PathBuf)>> {
+        let numbered = (0..).zip(world.addresses().into_iter().zip(&self.lanes));
+        let lanes = numbered.map(|(number, (address, orders)): (usize, _)| {
+            let file = world.folder().join(format!("orders-{number}"));
+            write(&file, orders)?;
+            Ok((address, file))
+        });
+        lanes.collect()
     }
 }
 

@@ -129,33 +129,14 @@ impl Postgres {
         let (script, _, each, clients) = variant.script();
         let mut best = 0.0f64;
         for clients in clients {
-            let port = self.port.to_string();
             let (seconds, clients) = (seconds.to_string(), clients.to_string());
             let accounts = format!("accts={}", self.accounts);
             let script = text(&self.path(script));
             let output = self.client(
                 "pgbench",
                 [
-                    "-h",
-                    "127.0.0.1",
-                    "-p",
-                    &port,
-                    "-U",
-                    "reg",
-                    "-n",
-                    "-M",
-                    "prepared",
-                    "-f",
-                    &script,
-                    "-D",
-                    &accounts,
-                    "-c",
-                    &clients,
-                    "-j",
-                    "2",
-                    "-T",
-                    &seconds,
-                    "postgres",
+                    "-n", "-M", "prepared", "-f", &script, "-D", &accounts, "-c", &clients, "-j",
+                    "2", "-T", &seconds, "postgres",
                 ],
             )?;
             let said = String::from_utf8_lossy(&output.stdout);
@@ -259,20 +240,7 @@ impl Postgres {
     }
 
     fn psql<const N: usize>(&self, arguments: [&str; N]) -> eyre::Result<Output> {
-        let port = self.port.to_string();
-        let first = [
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port,
-            "-U",
-            "reg",
-            "-d",
-            "postgres",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-        ];
+        let first = ["-d", "postgres", "-q", "-v", "ON_ERROR_STOP=1"];
         self.client("psql", first.into_iter().chain(arguments))
     }
 
@@ -293,12 +261,17 @@ impl Postgres {
         done(name, command)
     }
 
+    /// Runs a client of the server.
     fn client(
         &self,
         name: &str,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> eyre::Result<Output> {
         let mut command = Command::new(self.programs.join(name));
+        command
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", "reg");
         command.args(arguments).current_dir(self.folder.path());
         done(name, command)
     }

@@ -3,7 +3,7 @@
 use super::drive::{ClientProcess, Driven, Pace, Task};
 use super::goal::Goal;
 use super::machine::Limits;
-use super::orders::{self, Transfers};
+use super::orders::Transfers;
 use super::receipts::Verifier;
 use super::results::{Measured, median};
 use super::world::World;
@@ -59,16 +59,11 @@ pub fn run(
     load: &Load,
     guess: f64,
 ) -> eyre::Result<Run> {
-    let addresses = world.addresses();
     let count = (guess * load.seconds as f64) as u64 + load.in_flight as u64;
     let seed = 7 + count;
-    let transfers = Transfers::sign(world, count, addresses.len(), seed)?;
-    let mut lanes = Vec::new();
-    for (address, orders) in addresses.into_iter().zip(&transfers.lanes) {
-        let file = world.folder().join(format!("orders-{}", lanes.len()));
-        orders::write(&file, orders)?;
-        lanes.push((address, file));
-    }
+    let nodes = world.addresses().len();
+    let transfers = Transfers::sign(world, count, nodes, seed)?;
+    let lanes = transfers.write(world)?;
     let pace = Pace {
         in_flight: load.in_flight,
         rate: load.rate,

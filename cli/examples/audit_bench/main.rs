@@ -46,17 +46,32 @@ fn main() {
     }
     let mut rates = Vec::new();
     rates.push(yardstick(&path));
-    let started = Instant::now();
+    let (started, ticks) = (Instant::now(), processor_ticks());
     let mut history = StoredHistory::open(&path).unwrap();
     let schedule = InvariantSchedule { every_blocks: 0 };
     let audited = audit(&mut history, &AuditPlan::whole(schedule), &|_| {}).unwrap();
-    let elapsed = started.elapsed();
+    let (elapsed, ticks) = (started.elapsed(), processor_ticks() - ticks);
     rates.push(yardstick(&path));
     let verify = rates.iter().sum::<f64>() / rates.len() as f64;
     let audit = audited.report.transactions as f64 / elapsed.as_secs_f64();
     println!("batch verification {verify:9.0} signatures/s (before and after: {rates:.0?})");
     println!("full audit         {audit:9.0} transactions/s, {elapsed:.2?} for the whole history");
+    let spent = ticks as f64 * 10_000.0 / audited.report.transactions as f64;
+    println!("processor time     {spent:9.1} us per transaction, on all threads");
     println!("share              {:9.1} %", 100.0 * audit / verify);
+}
+
+/// Hundredths of a second of processor time that this process has spent; 0 where unknown.
+fn processor_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name in parentheses, user and system time are the 12th and 13th fields.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum()
 }
 
 /// Signatures per second that all threads verify in batches, of transactions already decoded.

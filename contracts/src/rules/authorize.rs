@@ -1,5 +1,7 @@
 //! Who may act for an account: roles, representatives, four eyes.
 
+use std::sync::Arc;
+
 use super::{Abort, Authority, Reject, Signing, TxContext, common};
 use crate::fault::Fault;
 use crate::state::{Account, AccountStatus, Overlay};
@@ -35,7 +37,7 @@ pub(crate) fn authorize(
     tx: &TxContext,
     authority: &Authority,
     state: &Overlay<'_>,
-) -> Result<Account, Abort> {
+) -> Result<Arc<Account>, Abort> {
     let account = common::account(state, tx.account)?;
     check_role(tx, authority)?;
     if account.status != AccountStatus::Open {

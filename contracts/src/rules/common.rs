@@ -1,5 +1,7 @@
 //! Reject codes that several rules share, and checks that raise them.
 
+use std::sync::Arc;
+
 use super::{Abort, Fact, Reject};
 use crate::state::{Account, AccountStatus, Obligation, Overlay, keys};
 use crate::types::{
@@ -201,7 +203,7 @@ pub fn number(items: usize) -> Fact {
 }
 
 /// The account of an order, refused when it does not exist.
-pub fn account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort> {
+pub fn account(state: &Overlay<'_>, id: AccountId) -> Result<Arc<Account>, Abort> {
     match state.account(id)? {
         Some(account) => Ok(account),
         None => Err(ACCOUNT_UNKNOWN.reject(vec![id.into()]).into()),
@@ -209,7 +211,7 @@ pub fn account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort> {
 }
 
 /// The account of an order, refused when it does not exist or is not open.
-pub fn open_account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort> {
+pub fn open_account(state: &Overlay<'_>, id: AccountId) -> Result<Arc<Account>, Abort> {
     let account = account(state, id)?;
     match account.status {
         AccountStatus::Open => Ok(account),
@@ -218,7 +220,7 @@ pub fn open_account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort
 }
 
 /// The account of an order, refused when it does not exist or is closed; it may be frozen.
-pub fn living_account(state: &Overlay<'_>, id: AccountId) -> Result<Account, Abort> {
+pub fn living_account(state: &Overlay<'_>, id: AccountId) -> Result<Arc<Account>, Abort> {
     let account = account(state, id)?;
     match account.status {
         AccountStatus::Closed => Err(ACCOUNT_NOT_OPEN.reject(vec![id.into()]).into()),

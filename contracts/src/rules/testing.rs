@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
+use std::sync::Arc;
+
 use super::{Effects, Event, Language, Payload, Reject};
 use crate::block::{
     BlockExecutor, EventRecord, LOG_ENTRY_BYTES_MAX, Outcome, Validator, commit_block,
@@ -282,7 +284,7 @@ impl Market {
 
     /// An account.
     pub fn account(&self, id: AccountId) -> Account {
-        self.view().account(id).unwrap().unwrap()
+        Arc::unwrap_or_clone(self.view().account(id).unwrap().unwrap())
     }
 
     /// Free tonnes of an account.

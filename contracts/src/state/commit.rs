@@ -191,7 +191,7 @@ impl State {
         self.records
             .range_from(Bound::Included(prefix))
             .take_while(move |(key, _)| key.starts_with(prefix.as_bytes()))
-            .map(|(key, record)| Ok((*key, super::overlay::decode(key, &record.value)?)))
+            .map(|(key, record)| Ok((*key, super::write::decode(key, &record.value)?)))
     }
 
     /// A read-only view with the typed accessors of the overlay.
@@ -210,6 +210,7 @@ impl State {
         for (key, write) in writes {
             let old = self.records.get(&key);
             let committed = Table::of(&key).is_some_and(Table::is_committed);
+            let write = write.into_bytes();
             match (old.and_then(|record| record.slot), &write) {
                 (Some(slot), None) => freed.push(slot),
                 (None, Some(_)) if committed => wanted = wanted.saturating_add(1),

@@ -9,6 +9,7 @@ mod overlay;
 mod parameters;
 mod records;
 mod units;
+mod write;
 
 pub use commit::*;
 pub use key_parts::*;

@@ -1,17 +1,21 @@
 //! The overlay: reads see the committed state under everything written since; nothing written
 //! here reaches the state until the block is committed.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::by_table::ByTable;
+use super::write::{Found, Write, decode};
 use super::{Account, Key, Record, State, Table, keys};
 use crate::codec;
 use crate::fault::Fault;
 use crate::rules::{Abort, Effects};
 use crate::types::AccountId;
 
-/// Writes of a block: a value, or `None` for a deleted record.
-pub(super) type Writes = ByTable<Option<Vec<u8>>>;
+/// Writes of a block.
+pub(super) type Writes = ByTable<Write>;
 
 /// What a transaction sees and writes.
 ///
@@ -22,11 +26,13 @@ pub struct Overlay<'a> {
     base: &'a State,
     block: Writes,
     /// What the attempts under way overwrote, in order: the write before, if there was one.
-    undo: Vec<(Key, Option<Option<Vec<u8>>>)>,
+    undo: Vec<(Key, Option<Write>)>,
     /// Attempts under way, one within the other.
     attempts: usize,
     allowed: &'static [Table],
     effects: Effects,
+    /// Accounts of the state that were read, decoded.
+    read: RefCell<BTreeMap<AccountId, Arc<Account>>>,
     /// Records are encoded here first, so that each takes the memory it needs at once.
     scratch: Vec<u8>,
 }
@@ -41,6 +47,7 @@ impl<'a> Overlay<'a> {
             attempts: 0,
             allowed: &[],
             effects: Effects::default(),
+            read: RefCell::default(),
             scratch: Vec::new(),
         }
     }
@@ -106,36 +113,40 @@ impl<'a> Overlay<'a> {
         self.block
     }
 
-    fn set(&mut self, key: Key, write: Option<Vec<u8>>) {
+    fn set(&mut self, key: Key, write: Write) {
         let before = self.block.insert(key, write);
         if self.attempts > 0 {
             self.undo.push((key, before));
         }
     }
 
-    fn raw(&self, key: &Key) -> Option<&[u8]> {
+    fn find(&self, key: &Key) -> Option<Found<'_>> {
         match self.block.get(key) {
-            Some(write) => write.as_deref(),
-            None => self.base.raw(key),
+            Some(write) => write.found(),
+            None => self.base.raw(key).map(Found::Bytes),
         }
     }
 
     /// The record of a key.
     pub fn get<R: Record>(&self, key: &Key) -> Result<Option<R>, Fault> {
-        self.raw(key).map(|bytes| decode(key.as_bytes(), bytes)).transpose()
+        self.find(key).map(|found| found.read(key.as_bytes())).transpose()
     }
 
     /// Whether there is a record of a key.
     pub fn contains(&self, key: &Key) -> bool {
-        self.raw(key).is_some()
+        self.find(key).is_some()
     }
 
     /// Writes a record; a rule may write only tables that it declares.
     pub fn put<R: Record>(&mut self, key: Key, record: &R) -> Result<(), Fault> {
         self.check_table::<R>()?;
+        if let Some(account) = record.as_account() {
+            self.set(key, Write::Account(Arc::new(account.clone())));
+            return Ok(());
+        }
         let mut scratch = core::mem::take(&mut self.scratch);
         codec::encode_into(&mut scratch, record);
-        self.set(key, Some(scratch.clone()));
+        self.set(key, Write::Bytes(scratch.clone()));
         self.scratch = scratch;
         Ok(())
     }
@@ -143,7 +154,7 @@ impl<'a> Overlay<'a> {
     /// Deletes a record; no error when there is none.
     pub fn delete<R: Record>(&mut self, key: Key) -> Result<(), Fault> {
         self.check_table::<R>()?;
-        self.set(key, None);
+        self.set(key, Write::Delete);
         Ok(())
     }
 
@@ -169,7 +180,7 @@ impl<'a> Overlay<'a> {
                 return Ok(None);
             }
             match value {
-                Some(bytes) => return Ok(Some((*key, decode(key, bytes)?))),
+                Some(found) => return Ok(Some((*key, found.read(key)?))),
                 None => lower = Bound::Excluded(key),
             }
         }
@@ -185,7 +196,7 @@ impl<'a> Overlay<'a> {
                 return Ok(None);
             }
             match value {
-                Some(bytes) => return Ok(Some((*key, decode(key, bytes)?))),
+                Some(found) => return Ok(Some((*key, found.read(key)?))),
                 None => upper = Bound::Excluded(key),
             }
         }
@@ -231,8 +242,22 @@ impl<'a> Overlay<'a> {
     }
 
     /// The account, if there is one.
-    pub fn account(&self, id: AccountId) -> Result<Option<Account>, Fault> {
-        self.get(&keys::account(id))
+    pub fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>, Fault> {
+        let key = keys::account(id);
+        match self.block.get(&key) {
+            Some(Write::Account(account)) => return Ok(Some(Arc::clone(account))),
+            Some(write) => {
+                return write.found().map(|found| Ok(Arc::new(found.read(&key)?))).transpose();
+            }
+            None => {}
+        }
+        if let Some(account) = self.read.borrow().get(&id) {
+            return Ok(Some(Arc::clone(account)));
+        }
+        let Some(bytes) = self.base.raw(&key) else { return Ok(None) };
+        let account: Arc<Account> = Arc::new(decode(&key, bytes)?);
+        self.read.borrow_mut().insert(id, Arc::clone(&account));
+        Ok(Some(account))
     }
 
     /// Changes an account that exists.
@@ -241,18 +266,18 @@ impl<'a> Overlay<'a> {
         id: AccountId,
         change: impl FnOnce(&mut Account) -> Result<(), Abort>,
     ) -> Result<(), Abort> {
-        let key = keys::account(id);
-        let mut account: Account = self.get(&key)?.ok_or_else(|| Fault::Inconsistent {
+        let mut account = self.account(id)?.ok_or_else(|| Fault::Inconsistent {
             what: format!("account {id} is named by a record and does not exist"),
         })?;
-        change(&mut account)?;
-        self.put(key, &account)?;
+        change(Arc::make_mut(&mut account))?;
+        self.check_table::<Account>()?;
+        self.set(keys::account(id), Write::Account(account));
         Ok(())
     }
 }
 
 /// A key and its value, `None` when deleted.
-type Entry<'s> = (&'s Key, Option<&'s [u8]>);
+type Entry<'s> = (&'s Key, Option<Found<'s>>);
 
 #[derive(Clone, Copy)]
 enum Order {
@@ -271,25 +296,24 @@ impl<'s> Layer<'s> {
     fn next_after(self, lower: Bound<&Key>) -> Option<Entry<'s>> {
         match self {
             Self::Writes(writes) => {
-                let (key, value) = writes.first_from(lower)?;
-                Some((key, value.as_deref()))
+                let (key, write) = writes.first_from(lower)?;
+                Some((key, write.found()))
             }
-            Self::Base(state) => state.first_from(lower).map(|(key, value)| (key, Some(value))),
+            Self::Base(state) => state.first_from(lower).map(in_state),
         }
     }
 
     fn last_before(self, upper: Bound<&Key>) -> Option<Entry<'s>> {
         match self {
             Self::Writes(writes) => {
-                let (key, value) = writes.last_to(upper)?;
-                Some((key, value.as_deref()))
+                let (key, write) = writes.last_to(upper)?;
+                Some((key, write.found()))
             }
-            Self::Base(state) => state.last_to(upper).map(|(key, value)| (key, Some(value))),
+            Self::Base(state) => state.last_to(upper).map(in_state),
         }
     }
 }
 
-pub(super) fn decode<R: Record>(key: &[u8], bytes: &[u8]) -> Result<R, Fault> {
-    codec::decode(bytes)
-        .map_err(|error| Fault::CorruptRecord { key: hex::encode(key), reason: error.to_string() })
+const fn in_state<'s>((key, value): (&'s Key, &'s [u8])) -> Entry<'s> {
+    (key, Some(Found::Bytes(value)))
 }

@@ -14,6 +14,16 @@ use crate::types::{
 pub trait Record: Serialize + serde::de::DeserializeOwned {
     /// Table the record lives in.
     const TABLE: super::Table;
+
+    /// The record as an account, which a block keeps decoded; none of any other.
+    fn as_account(&self) -> Option<&Account> {
+        None
+    }
+
+    /// The record that an account is; none of any other.
+    fn of_account(_account: &Account) -> Option<Self> {
+        None
+    }
 }
 
 macro_rules! record {
@@ -79,7 +89,18 @@ pub struct Account {
     /// Tonnes per instrument and status; only what is not zero.
     pub totals: BTreeMap<(Instrument, StatusKind), Tonnes>,
 }
-record!(Account in Accounts);
+
+impl Record for Account {
+    const TABLE: super::Table = super::Table::Accounts;
+
+    fn as_account(&self) -> Option<&Account> {
+        Some(self)
+    }
+
+    fn of_account(account: &Account) -> Option<Self> {
+        Some(account.clone())
+    }
+}
 
 impl Account {
     /// The right of a key, if it represents the account.

@@ -64,7 +64,7 @@ impl Reader {
     /// An account of the newest state, decoded.
     pub fn account(&self, id: AccountId) -> Result<At<Option<Account>>, ReadError> {
         let committed = self.state.read();
-        let answer = committed.state.view().account(id)?;
+        let answer = committed.state.view().account(id)?.map(Arc::unwrap_or_clone);
         Ok(At { height: committed.state.tip.height, answer })
     }
 

@@ -1,6 +1,7 @@
 //! Runs scenarios through the real executor.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cets_contracts::block::{
     BlockExecutor, EventRecord, Header, Outcome, PushError, Receipt, commit_block,
@@ -179,7 +180,7 @@ impl Scenario {
 
     fn account(&self, name: &str) -> Result<Account, String> {
         let found = self.state.view().account(self.id(name)?).map_err(|fault| fault.to_string())?;
-        found.ok_or_else(|| format!("{name} has no account"))
+        found.map(Arc::unwrap_or_clone).ok_or_else(|| format!("{name} has no account"))
     }
 
     /// Opens an account at its registry; its desk are the people `name/1` to `name/3`.

@@ -79,7 +79,7 @@ impl Rule for CloseAccount {
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
         let id = self.account;
-        let mut account = common::open_account(state, id)?;
+        let account = common::open_account(state, id)?;
 
         if !opened_by(tx.account.role(), id.role()) {
             return Err(ACCOUNT_OF_OTHERS.reject(vec![id.into()]).into());
@@ -100,12 +100,12 @@ impl Rule for CloseAccount {
             }
         }
 
-        account.status = AccountStatus::Closed;
         if let Some(code) = &account.credit_code {
             let key = keys::holder(registry_of(id.role()), code.as_bytes());
             state.delete::<HolderEntry>(key)?;
         }
-        state.put(keys::account(id), &account)?;
+        let status = AccountStatus::Closed;
+        state.put(keys::account(id), &Account { status, ..Account::clone(&account) })?;
 
         Ok(AccountClosed { account: id })
     }

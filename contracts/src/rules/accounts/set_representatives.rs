@@ -111,7 +111,7 @@ impl Rule for SetRepresentatives {
         let changed = Account {
             representatives: self.representatives.clone(),
             thresholds: self.thresholds,
-            ..account
+            ..Account::clone(&account)
         };
         state.put(keys::account(self.account), &changed)?;
 

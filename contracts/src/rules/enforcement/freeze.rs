@@ -115,7 +115,10 @@ impl Rule for Freeze {
         let since = state.ledger()?.business_date;
         if self.units.is_none() {
             let status = AccountStatus::Frozen { order: self.order };
-            state.put(keys::account(self.account), &Account { status, ..account })?;
+            state.put(
+                keys::account(self.account),
+                &Account { status, ..Account::clone(&account) },
+            )?;
         }
         let from = UnitPlace { holder: self.account, status: UnitStatus::Free };
         let status = UnitStatus::Frozen { order: self.order };

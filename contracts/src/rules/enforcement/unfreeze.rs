@@ -88,7 +88,7 @@ impl Rule for Unfreeze {
         let Freeze { account, ranges, .. } = freeze.clone();
         if ranges.is_empty() {
             let record = common::account(state, account)?;
-            let open = Account { status: AccountStatus::Open, ..record };
+            let open = Account { status: AccountStatus::Open, ..Account::clone(&record) };
             state.put(keys::account(account), &open)?;
         }
         let free = UnitPlace { holder: account, status: UnitStatus::Free };

@@ -7,7 +7,9 @@ use cets_contracts::audit::{Accusation, HistoryRecord, SignedBytes};
 use cets_contracts::block::EventRecord;
 use cets_contracts::rules::UnitMovement;
 use cets_contracts::state::{UnitPlace, UnitRange, keys, range_of_key};
-use cets_contracts::types::{AccountId, Height, SerialRange, Signature, ValidatorAddress};
+use cets_contracts::types::{
+    AccountId, Height, PublicKey, SerialRange, Signature, ValidatorAddress,
+};
 
 use super::Node;
 use crate::error::CliError;
@@ -65,13 +67,8 @@ impl Node {
     pub fn evidence(&self) -> Result<Vec<Accusation>, CliError> {
         let mut client = OperationsClient::new(self.channel());
         let answer = self.wait(client.list_evidence(ListEvidenceRequest {}))?;
-        let pieces = answer.evidence.into_iter().map(|piece| {
-            let nonsense = || self.nonsense("piece of evidence");
-            let signed = |said: Option<cets_api::SignedStatement>| {
-                let said = said?;
-                let signature = said.signature.try_into().ok()?;
-                Some(SignedBytes { message: said.message, signature: Signature::new(signature) })
-            };
+        let nonsense = || self.nonsense("piece of evidence");
+        let statements = answer.evidence.into_iter().map(|piece| {
             let address = piece.validator.try_into().map_err(|_| nonsense())?;
             Ok(Accusation::Statements {
                 validator: ValidatorAddress::new(address),
@@ -79,8 +76,22 @@ impl Node {
                 second: signed(piece.second).ok_or_else(nonsense)?,
             })
         });
-        pieces.collect()
+        let forks = answer.checkpoint_forks.into_iter().map(|fork| {
+            let cosigner = fork.cosigner.try_into().map_err(|_| nonsense())?;
+            Ok(Accusation::Checkpoints {
+                cosigner: PublicKey::new(cosigner),
+                first: signed(fork.first).ok_or_else(nonsense)?,
+                second: signed(fork.second).ok_or_else(nonsense)?,
+            })
+        });
+        statements.chain(forks).collect()
     }
+}
+
+fn signed(said: Option<cets_api::SignedStatement>) -> Option<SignedBytes> {
+    let said = said?;
+    let signature = said.signature.try_into().ok()?;
+    Some(SignedBytes { message: said.message, signature: Signature::new(signature) })
 }
 
 /// The range and the place of a record of units.

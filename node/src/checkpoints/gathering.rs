@@ -1,7 +1,7 @@
 //! What a node knows of the cosignatures on its own log.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cets_contracts::block::Header;
@@ -11,6 +11,7 @@ use cets_contracts::types::{Height, PublicKey, Signature};
 use ed25519_dalek::{Signer as _, SigningKey};
 use tokio::sync::watch;
 
+use super::forks::Contraries;
 use super::served::{Gathered, ServedCheckpoint};
 use super::vote::{CheckpointVote, VOTES_PER_MESSAGE_MAX};
 use crate::metrics;
@@ -19,6 +20,8 @@ use crate::store::{CosignedMark, Store, StoreError};
 
 /// Checkpoints above the served one that gather cosignatures at a time; the oldest go first.
 const GATHERED_MAX: usize = 16;
+/// Checkpoints below the served one whose cosignatures are still compared.
+const PAST_MAX: usize = 16;
 
 /// The checkpoints of a node; cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,18 +37,26 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Gathering {
+pub(super) struct Gathering {
     /// By size; none is smaller than the served one, which is among them.
     gathered: BTreeMap<u64, Gathered>,
+    /// By size; the newest below the served one, of which only contradictions still matter.
+    pub(super) past: BTreeMap<u64, Gathered>,
     /// The newest cosignature of each validator on a log longer than this node's.
     early: BTreeMap<PublicKey, CheckpointVote>,
+    /// Cosignatures on other logs.
+    pub(super) contraries: Contraries,
+    /// Cosignatures of others that peers may not have; the oldest go first.
+    fresh: VecDeque<CheckpointVote>,
 }
 
 /// What became of a cosignature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
-    /// Counted, or known already, or of no use any more.
-    Fine,
+pub(super) enum Taken {
+    /// Counted for the first time.
+    Fresh,
+    /// Known already, or nothing that counts, or of no use any more.
+    Known,
     /// No correct node would have passed it on.
     Garbage,
 }
@@ -74,6 +85,7 @@ impl Checkpoints {
         for vote in votes {
             checkpoints.take(&mut gathering, &vote)?;
         }
+        gathering.fresh.clear();
         drop(gathering);
         Ok(checkpoints)
     }
@@ -97,14 +109,14 @@ impl Checkpoints {
     /// newest of them first.
     pub fn for_welcome(&self) -> Vec<CheckpointVote> {
         let gathering = self.gathering();
-        let votes = gathering.gathered.values().rev().flat_map(|gathered| {
-            gathered.cosignatures.values().map(|cosignature| CheckpointVote {
-                size: gathered.checkpoint.size,
-                root: gathered.checkpoint.root,
-                cosignature: *cosignature,
-            })
-        });
+        let votes = gathering.gathered.values().rev().flat_map(Gathered::votes);
         votes.take(VOTES_PER_MESSAGE_MAX).collect()
+    }
+
+    /// Cosignatures of others that were counted, or found to contradict each other, since the
+    /// last call: each is given once, so that peers without a way to its author get it.
+    pub fn take_fresh(&self) -> Vec<CheckpointVote> {
+        self.gathering().fresh.drain(..).collect()
     }
 
     /// Takes cosignatures that a peer sent and says how many no correct node would have sent.
@@ -116,8 +128,10 @@ impl Checkpoints {
         let mut gathering = self.gathering();
         let mut garbage = 0u32;
         for vote in votes {
-            if self.take(&mut gathering, vote)? == Taken::Garbage {
-                garbage = garbage.saturating_add(1);
+            match self.take(&mut gathering, vote)? {
+                Taken::Fresh => gathering.pass_on(*vote),
+                Taken::Known => {}
+                Taken::Garbage => garbage = garbage.saturating_add(1),
             }
         }
         Ok(garbage)
@@ -216,48 +230,48 @@ impl Checkpoints {
     fn take(&self, gathering: &mut Gathering, vote: &CheckpointVote) -> Result<Taken, StoreError> {
         let size = vote.size;
         if self.served().is_some_and(|served| served.size > size) {
-            return Ok(Taken::Fine);
+            return self.take_past(gathering, vote);
         }
         if size > self.0.state.read().state.log.size() {
             return self.take_ahead(gathering, vote);
         }
         let header = self.0.store.header_ending(size)?;
-        let Some(header) = header else { return self.refuse(vote) };
+        let Some(header) = header else { return self.refuse(gathering, vote) };
         if !self.begins_second(&header)? {
-            return self.refuse(vote);
+            return self.refuse(gathering, vote);
         }
         let Some(gathered) = self.gather(gathering, header.height)? else {
-            return Ok(Taken::Fine);
+            return Ok(Taken::Known);
         };
         let key = vote.cosignature.cosigner;
-        let known = gathered.cosignatures.get(&key);
-        if known.is_some() && vote.root == gathered.checkpoint.root {
-            return Ok(Taken::Fine);
-        }
-        if !gathered.is_by_validator(&key) || !self.is_signed(vote) {
-            return Ok(Taken::Garbage);
-        }
+        let own = gathered.vote_of(&key);
         if vote.root != gathered.checkpoint.root {
-            report_fork(vote, &gathered.checkpoint);
-            return Ok(Taken::Fine);
+            if !gathered.is_by_validator(&key) {
+                return Ok(Taken::Garbage);
+            }
+            return self.take_contrary(gathering, vote, own);
         }
-        if vote.cosignature.seconds != Cosignature::seconds_of(gathered.time) {
+        if own.is_some() {
+            return Ok(Taken::Known);
+        }
+        let on_time = vote.cosignature.seconds == Cosignature::seconds_of(gathered.time);
+        if !on_time || !gathered.is_by_validator(&key) || !self.is_signed(vote) {
             return Ok(Taken::Garbage);
         }
         gathered.cosignatures.insert(key, vote.cosignature);
+        self.compare_with_contrary(gathering, vote)?;
         self.serve_if_quorum(gathering, size)?;
-        Ok(Taken::Fine)
+        Ok(Taken::Fresh)
     }
 
     /// A cosignature on a size that ends no cosigned checkpoint here.
-    fn refuse(&self, vote: &CheckpointVote) -> Result<Taken, StoreError> {
-        if self.is_by_present_validator(vote)? && self.is_signed(vote) {
-            tracing::error!(
-                size = vote.size, root = %vote.root, cosigner = %vote.cosignature.cosigner,
-                "a validator cosigned a size that no checkpoint of this log has; compare the \
-                 ledgers of the nodes (cets audit compare)"
-            );
-            metrics::add("cets_checkpoint_conflicts_total", 1);
+    fn refuse(
+        &self,
+        gathering: &mut Gathering,
+        vote: &CheckpointVote,
+    ) -> Result<Taken, StoreError> {
+        if self.is_by_present_validator(vote)? {
+            return self.take_contrary(gathering, vote, None);
         }
         Ok(Taken::Garbage)
     }
@@ -269,18 +283,23 @@ impl Checkpoints {
         vote: &CheckpointVote,
     ) -> Result<Taken, StoreError> {
         let key = vote.cosignature.cosigner;
-        if gathering.early.get(&key).is_some_and(|known| known.size >= vote.size) {
-            return Ok(Taken::Fine);
+        let known = gathering.early.get(&key).copied();
+        let contradicted = known.filter(|one| one.size == vote.size && one.root != vote.root);
+        if contradicted.is_none() && known.is_some_and(|known| known.size >= vote.size) {
+            return Ok(Taken::Known);
         }
         // A node far behind does not know later validators yet, and nobody is to blame for that.
         if !self.is_by_present_validator(vote)? {
-            return Ok(Taken::Fine);
+            return Ok(Taken::Known);
+        }
+        if contradicted.is_some() {
+            return self.take_contrary(gathering, vote, contradicted);
         }
         if !self.is_signed(vote) {
             return Ok(Taken::Garbage);
         }
         gathering.early.insert(key, *vote);
-        Ok(Taken::Fine)
+        Ok(Taken::Known)
     }
 
     fn take_early(&self, gathering: &mut Gathering) -> Result<(), StoreError> {
@@ -288,7 +307,9 @@ impl Checkpoints {
         let reached = gathering.early.extract_if(.., |_, vote| vote.size <= log_size);
         let reached: Vec<CheckpointVote> = reached.map(|(_, vote)| vote).collect();
         for vote in reached {
-            self.take(gathering, &vote)?;
+            if self.take(gathering, &vote)? == Taken::Fresh {
+                gathering.pass_on(vote);
+            }
         }
         Ok(())
     }
@@ -301,7 +322,7 @@ impl Checkpoints {
         }))
     }
 
-    fn is_signed(&self, vote: &CheckpointVote) -> bool {
+    pub(super) fn is_signed(&self, vote: &CheckpointVote) -> bool {
         vote.cosignature.verify(&vote.checkpoint(&self.0.origin))
     }
 
@@ -319,8 +340,12 @@ impl Checkpoints {
         };
         self.0.store.save_served_checkpoint(&gathered.stored())?;
         self.0.served.send_replace(Some(Arc::new(served)));
-        gathering.gathered.retain(|other, _| *other >= size);
+        gathering.set_past(size);
         Ok(())
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.store
     }
 
     /// Shows the served checkpoint in the figures.
@@ -345,14 +370,21 @@ impl Gathering {
             self.gathered.remove(&oldest);
         }
     }
-}
 
-fn report_fork(vote: &CheckpointVote, own: &Checkpoint) {
-    metrics::add("cets_checkpoint_conflicts_total", 1);
-    tracing::error!(
-        size = vote.size, root = %vote.root, own_root = %own.root,
-        cosigner = %vote.cosignature.cosigner, signature = %vote.cosignature.signature,
-        "a validator cosigned another log: the ledger is forked or a cosigner key is misused; \
-         compare the ledgers of the nodes (cets audit compare)"
-    );
+    /// Puts away the checkpoints below one that is served.
+    fn set_past(&mut self, served: u64) {
+        let newer = self.gathered.split_off(&served);
+        self.past.append(&mut std::mem::replace(&mut self.gathered, newer));
+        while self.past.len() > PAST_MAX {
+            self.past.pop_first();
+        }
+    }
+
+    /// Remembers to pass a cosignature on; the oldest are forgotten when there are too many.
+    pub(super) fn pass_on(&mut self, vote: CheckpointVote) {
+        self.fresh.push_back(vote);
+        while self.fresh.len() > VOTES_PER_MESSAGE_MAX {
+            self.fresh.pop_front();
+        }
+    }
 }

@@ -13,10 +13,19 @@
 //! **Gathering.** Cosignatures travel on the gossip network ([`CheckpointVote`]). Every node checks
 //! them against its own log and the validators that decided the checkpoint's block: they are the
 //! ones that the policy names. Strangers' are refused. A checkpoint is served from its quorum on,
-//! and gathers later cosignatures until the next has one. A cosignature on another root than ours
-//! is reported as what it is: a forked log.
+//! and gathers later cosignatures until the next has one. What a node counts for the first time it
+//! passes on to its peers once, and to whoever connects it sends what it gathered: a node needs no
+//! connection to every validator.
+//!
+//! **Forks.** A validator's cosignature on another root than ours, or on a size that no checkpoint
+//! here has, is reported and remembered. Once the same validator's cosignature on another root of
+//! that size is known, both are kept durably and passed on
+//! ([`crate::store::Store::checkpoint_forks`]): two signatures that no honest validator makes,
+//! which anybody verifies without a node. Checkpoints a little below the served one are still
+//! compared; cosignatures on older ones are passed over.
 
 mod cosigner;
+mod forks;
 mod gathering;
 mod served;
 mod vote;

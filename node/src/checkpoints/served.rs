@@ -6,6 +6,7 @@ use cets_contracts::block::ValidatorSet;
 use cets_contracts::transparency::{Checkpoint, Cosignature, NoteError, Policy, quorum_count};
 use cets_contracts::types::{BlockTime, Height, PublicKey};
 
+use super::vote::CheckpointVote;
 use crate::store::StoredCheckpoint;
 
 /// A checkpoint with a quorum of cosignatures, as texts.
@@ -37,6 +38,19 @@ impl Gathered {
     /// Whether a key is the cosigner key of one of its validators.
     pub(super) fn is_by_validator(&self, key: &PublicKey) -> bool {
         self.validators.members().iter().any(|member| member.cosigner_key == *key)
+    }
+
+    /// All cosignatures as they travel.
+    pub(super) fn votes(&self) -> impl Iterator<Item = CheckpointVote> {
+        let Checkpoint { size, root, .. } = self.checkpoint;
+        self.cosignatures.values().map(move |one| CheckpointVote { size, root, cosignature: *one })
+    }
+
+    /// The cosignature of a key as it travels.
+    pub(super) fn vote_of(&self, key: &PublicKey) -> Option<CheckpointVote> {
+        let cosignature = *self.cosignatures.get(key)?;
+        let Checkpoint { size, root, .. } = self.checkpoint;
+        Some(CheckpointVote { size, root, cosignature })
     }
 
     pub(super) fn has_quorum(&self) -> bool {

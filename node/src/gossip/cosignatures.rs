@@ -1,4 +1,5 @@
-//! Cosignatures on the gossip network: sent as they are made, verified as they arrive.
+//! Cosignatures on the gossip network: sent as they are made, verified as they arrive, and passed
+//! on once when they count.
 
 use std::time::Instant;
 
@@ -22,12 +23,24 @@ pub struct Cosignatures {
 }
 
 impl Gossip {
-    /// Sends an own cosignature to every connected peer. A peer that does not answer loses it: the
-    /// next one follows within a second or two.
-    pub(super) fn send_cosignature(&mut self, vote: &CheckpointVote) {
-        let message = encode_votes(std::slice::from_ref(vote));
+    /// Sends cosignatures to every connected peer. A peer that does not answer gets all that were
+    /// gathered by [`Self::pass_cosignatures_on`].
+    pub(super) fn send_cosignatures(&mut self, votes: &[CheckpointVote]) {
+        let message = encode_votes(votes);
         for peer in self.peers.connected_ids() {
             self.swarm.behaviour_mut().cosignatures.send_request(&peer, message.clone());
+        }
+    }
+
+    /// Sends what came from others since the last time, and again to who lost something. Called at
+    /// every tick: many cosignatures share a message, and none is passed on twice.
+    pub(super) fn pass_cosignatures_on(&mut self) {
+        for peer in self.peers.take_votes_lost() {
+            self.welcome_with_cosignatures(&peer);
+        }
+        let votes = self.cosignatures.checkpoints.take_fresh();
+        if !votes.is_empty() {
+            self.send_cosignatures(&votes);
         }
     }
 
@@ -47,6 +60,9 @@ impl Gossip {
             } => self.receive_cosignatures(peer, &request, channel),
             PushEvent::OutboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, %error, "a cosignature was not taken");
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.votes_not_taken();
+                }
             }
             PushEvent::InboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, %error, "a cosignature was not answered");

@@ -16,8 +16,9 @@ const GARBAGE_MAX: u32 = 100;
 /// Time after which worthless transactions are forgiven.
 const GARBAGE_WINDOW: Duration = Duration::from_secs(10);
 /// Cosignatures that a peer may send in a row of [`VOTES_WINDOW`]; further ones are passed over.
-/// A validator sends one a second, and once more what it knows to whoever connects.
-const VOTES_MAX: usize = 1_024;
+/// A node sends one a second of its own, passes on one a second of each other validator, and sends
+/// what it knows to whoever connects.
+const VOTES_MAX: usize = 2_048;
 /// Time after which a peer may send as many cosignatures again.
 const VOTES_WINDOW: Duration = Duration::from_secs(10);
 /// How long a peer that sent too much garbage is not listened to.
@@ -40,6 +41,8 @@ pub(super) struct Peer {
     garbage_since: Option<Instant>,
     votes: usize,
     votes_since: Option<Instant>,
+    /// Whether cosignatures did not arrive since those gathered were last sent whole.
+    votes_lost: bool,
     banned_until: Option<Instant>,
     redial_at: Option<Instant>,
     redial_wait: Duration,
@@ -62,6 +65,7 @@ impl Peers {
             garbage_since: None,
             votes: 0,
             votes_since: None,
+            votes_lost: false,
             banned_until: None,
             redial_at: None,
             redial_wait: REDIAL_FIRST,
@@ -117,6 +121,16 @@ impl Peers {
             .collect()
     }
 
+    /// Connected peers that lost cosignatures: they want those gathered again.
+    pub(super) fn take_votes_lost(&mut self) -> Vec<PeerId> {
+        let lost = self.0.iter_mut().filter(|(_, peer)| peer.votes_lost && peer.connections > 0);
+        lost.map(|(id, peer)| {
+            peer.votes_lost = false;
+            *id
+        })
+        .collect()
+    }
+
     /// Peers to call now; each is called again later unless it connects.
     pub(super) fn due_calls(&mut self, now: Instant) -> Vec<(PeerId, Multiaddr)> {
         let mut due = Vec::new();
@@ -159,6 +173,7 @@ impl Peer {
             self.backlog_bytes = 0;
             self.in_flight = 0;
             self.lost = false;
+            self.votes_lost = false;
             self.redial_at = None;
         }
     }
@@ -170,6 +185,10 @@ impl Peer {
     pub(super) fn push_failed(&mut self) {
         self.push_ended();
         self.lost = self.connections > 0;
+    }
+
+    pub(super) const fn votes_not_taken(&mut self) {
+        self.votes_lost = self.connections > 0;
     }
 
     /// Counts worthless transactions; whether the peer is to be cut off now.
@@ -264,6 +283,17 @@ mod tests {
         assert!(!peer.may_send_votes(1, start + VOTES_WINDOW));
         assert!(peer.may_send_votes(1, start + VOTES_WINDOW * 2));
         assert!(!peer.is_banned(start), "it is no offence");
+    }
+
+    #[test]
+    fn a_connected_peer_that_lost_cosignatures_gets_them_again_once() {
+        let (id, mut peers) = one_peer();
+        peers.get_mut(&id).unwrap().votes_not_taken();
+        assert!(peers.take_votes_lost().is_empty(), "who is away is welcomed when it connects");
+        peers.get_mut(&id).unwrap().connection_opened();
+        peers.get_mut(&id).unwrap().votes_not_taken();
+        assert_eq!(peers.take_votes_lost(), [id]);
+        assert!(peers.take_votes_lost().is_empty());
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Gossip {
                     flush_at = None;
                     self.flush();
                 }
-                Some(vote) = self.cosignatures.outgoing.recv() => self.send_cosignature(&vote),
+                Some(vote) = self.cosignatures.outgoing.recv() => self.send_cosignatures(&[vote]),
                 Some(verified) = self.verified_receiver.recv() => self.answer(verified),
                 event = self.swarm.select_next_some() => self.on_event(event),
                 _ = tick.tick() => {
@@ -137,6 +137,7 @@ impl Gossip {
                     for id in self.peers.take_lost_and_idle() {
                         self.send_mempool(id);
                     }
+                    self.pass_cosignatures_on();
                 }
             }
             self.send_ready();

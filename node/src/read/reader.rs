@@ -16,7 +16,9 @@ use super::{
     OutcomePage, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProvenEntry, RawRecord, ReadError,
     SerialHistory, SharedState, TipSummary,
 };
-use crate::store::{BlockPosition, KeptStates, Store, StoreError, decode_entry};
+use crate::store::{
+    BlockPosition, CheckpointFork, KeptStates, Store, StoreError, decode_entry,
+};
 
 /// Answers reads; cheap to clone. Methods block for microseconds to a few milliseconds.
 #[derive(Clone, Debug)]
@@ -231,6 +233,11 @@ impl Reader {
     /// Evidence of conflicting signatures, by height.
     pub fn evidence(&self) -> Result<Vec<Evidence>, ReadError> {
         Ok(self.store.evidence()?)
+    }
+
+    /// Cosignatures of validators that contradict each other.
+    pub fn checkpoint_forks(&self) -> Result<Vec<CheckpointFork>, ReadError> {
+        Ok(self.store.checkpoint_forks()?)
     }
 
     /// Visits the stored records of a table at one height: its key, slot and value; ends when

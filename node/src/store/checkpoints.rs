@@ -4,7 +4,7 @@ use cets_contracts::block::Header;
 use cets_contracts::codec;
 use cets_contracts::log::{Tile, root_at};
 use cets_contracts::transparency::Cosignature;
-use cets_contracts::types::{Height, LogRoot};
+use cets_contracts::types::{Height, LogRoot, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::database::{Durability, Writes};
@@ -15,6 +15,11 @@ use super::{Column, Store, StoreError};
 const SERVED_KEY: &[u8] = b"served";
 /// Key of what this node cosigned last.
 const COSIGNED_KEY: &[u8] = b"cosigned";
+/// Beginning of the keys of forks; the cosigner's key and the size follow.
+const FORK_PREFIX: &[u8] = b"fork/";
+/// Forks kept of one validator: one proves as much as many, and who forges without end shall not
+/// fill the disk.
+pub const FORKS_PER_COSIGNER_MAX: usize = 16;
 
 /// A checkpoint with the cosignatures of a quorum or more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,39 @@ pub struct CosignedMark {
     pub size: u64,
     /// Root over them.
     pub root: LogRoot,
+}
+
+/// A root that a validator cosigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CosignedRoot {
+    /// The root.
+    pub root: LogRoot,
+    /// The cosignature on the checkpoint with it.
+    pub cosignature: Cosignature,
+}
+
+/// Two checkpoints of one size that one validator cosigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointFork {
+    /// Entries that both cover.
+    pub size: u64,
+    /// The one with the smaller root, so that all nodes keep the same pair.
+    pub first: CosignedRoot,
+    /// The other.
+    pub second: CosignedRoot,
+}
+
+impl CheckpointFork {
+    /// The fork of two roots for one size.
+    pub fn new(size: u64, one: CosignedRoot, other: CosignedRoot) -> Self {
+        let (first, second) =
+            if one.root.as_bytes() <= other.root.as_bytes() { (one, other) } else { (other, one) };
+        Self { size, first, second }
+    }
+}
+
+fn forks_of(cosigner: &PublicKey) -> Vec<u8> {
+    [FORK_PREFIX, cosigner.as_bytes()].concat()
 }
 
 impl Store {
@@ -62,6 +100,41 @@ impl Store {
         let mut writes = Writes::default();
         self.put(&mut writes, Column::Checkpoints, COSIGNED_KEY, &codec::encode(mark));
         self.write(writes, Durability::Synced, "keep what was cosigned")
+    }
+
+    /// Keeps two contradicting cosignatures, once per validator and size; whether they were new
+    /// and not beyond [`FORKS_PER_COSIGNER_MAX`]. Synced before it returns.
+    pub fn save_checkpoint_fork(&self, fork: &CheckpointFork) -> Result<bool, StoreError> {
+        let of_cosigner = forks_of(&fork.first.cosignature.cosigner);
+        let key = [&of_cosigner[..], &fork.size.to_be_bytes()].concat();
+        if self.get(Column::Checkpoints, &key)?.is_some()
+            || self.forks_under(&of_cosigner)?.len() >= FORKS_PER_COSIGNER_MAX
+        {
+            return Ok(false);
+        }
+        let mut writes = Writes::default();
+        self.put(&mut writes, Column::Checkpoints, &key, &codec::encode(fork));
+        self.write(writes, Durability::Synced, "keep contradicting cosignatures")?;
+        Ok(true)
+    }
+
+    /// All contradicting cosignatures, by validator and size.
+    pub fn checkpoint_forks(&self) -> Result<Vec<CheckpointFork>, StoreError> {
+        self.forks_under(FORK_PREFIX)
+    }
+
+    fn forks_under(&self, prefix: &[u8]) -> Result<Vec<CheckpointFork>, StoreError> {
+        let mut forks = Vec::new();
+        let mut cursor = self.cursor(Column::Checkpoints);
+        cursor.seek(prefix);
+        while let Some((key, value)) = cursor.item().filter(|(key, _)| key.starts_with(prefix)) {
+            forks.push(codec::decode(value).map_err(|error| {
+                StoreError::damaged(Column::Checkpoints, hex::encode(key), error)
+            })?);
+            cursor.next();
+        }
+        self.check_cursor(&cursor)?;
+        Ok(forks)
     }
 
     /// Root of the log of the first `size` entries.

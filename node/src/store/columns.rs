@@ -51,6 +51,7 @@ columns! {
     Guard "guard",
     /// Evidence of conflicting signatures: height, digest -> evidence.
     Evidence "evidence",
-    /// The newest checkpoint with a quorum, and the newest that this node cosigned.
+    /// The newest checkpoint with a quorum, the newest that this node cosigned, and cosignatures
+    /// that contradict each other.
     Checkpoints "checkpoints",
 }

@@ -10,7 +10,8 @@
 //!    log; after it there is nothing to do.
 //! 3. What the cosigner key signs is written to [`Column::Checkpoints`], synced, before the
 //!    signature leaves. A crash after it signs the same bytes again. Cosignatures of others are
-//!    not synced: what a crash loses is gathered again.
+//!    not synced, what a crash loses is gathered again; two that contradict each other are, for
+//!    they may not come a second time.
 //!
 //! History is kept once: a block is its header and its log entries, and is put together from them.
 
@@ -33,7 +34,9 @@ mod votes;
 
 pub use batch::BlockBatch;
 pub use check::RowChecker;
-pub use checkpoints::{CosignedMark, StoredCheckpoint};
+pub use checkpoints::{
+    CheckpointFork, CosignedMark, CosignedRoot, FORKS_PER_COSIGNER_MAX, StoredCheckpoint,
+};
 pub use columns::Column;
 pub use database::Store;
 pub use error::StoreError;

@@ -5,7 +5,7 @@ use cets_contracts::block::ValidatorSet;
 use cets_contracts::transparency::{Checkpoint, Cosignature, Policy};
 use cets_contracts::types::{Height, LogRoot, Signature};
 use cets_node::checkpoints::{CheckpointVote, Checkpoints};
-use cets_node::store::CosignedMark;
+use cets_node::store::{CosignedMark, FORKS_PER_COSIGNER_MAX};
 use ed25519_dalek::{Signer as _, SigningKey};
 use tempfile::TempDir;
 
@@ -76,18 +76,97 @@ async fn strangers_forgeries_and_other_roots_are_never_counted() {
     let size = desk.reader().tip().unwrap().log_size;
     let root = desk.store.log_root(size - 1).unwrap();
     let between = vote_on(&desk, &cosigner(0), size - 1, root);
-    for (what, garbage) in
-        [("stranger", stranger), ("forged", forged), ("late", late), ("between", between)]
-    {
+    for (what, garbage) in [("stranger", stranger), ("forged", forged), ("late", late)] {
         assert_eq!(checkpoints(&desk).receive(&[garbage]).unwrap(), 1, "{what}");
     }
     // Validators of another log: whoever passes it on is not to blame.
+    assert_eq!(checkpoints(&desk).receive(&[between]).unwrap(), 0);
     let fork = LogRoot::new([9; 32]);
     let forks: Vec<_> =
         (0..4).map(|number| vote_on(&desk, &cosigner(number), size, fork)).collect();
     assert_eq!(checkpoints(&desk).receive(&forks).unwrap(), 0);
     assert!(checkpoints(&desk).served().is_none());
     assert!(checkpoints(&desk).for_welcome().is_empty());
+    assert!(checkpoints(&desk).take_fresh().is_empty(), "nothing of it is passed on");
+    assert_eq!(desk.store.checkpoint_forks().unwrap(), [], "each signed one root alone");
+}
+
+#[tokio::test]
+async fn what_counts_is_passed_on_once_and_what_is_known_is_not() {
+    let (_folder, desk) = first_block().await;
+    let own = checkpoints(&desk).advance(Some(&cosigner(0))).unwrap().unwrap();
+    assert!(checkpoints(&desk).take_fresh().is_empty(), "its own leaves at once");
+    let votes: Vec<_> = (0..3).map(|number| vote(&desk, &cosigner(number))).collect();
+    assert_eq!(votes[0], own);
+    checkpoints(&desk).receive(&votes).unwrap();
+    assert_eq!(checkpoints(&desk).take_fresh(), votes[1..]);
+    checkpoints(&desk).receive(&votes).unwrap();
+    assert!(checkpoints(&desk).take_fresh().is_empty());
+}
+
+/// A cosignature on another log of the same size.
+fn forked(desk: &Desk, number: u8, root: u8) -> CheckpointVote {
+    let size = desk.reader().tip().unwrap().log_size;
+    vote_on(desk, &cosigner(number), size, LogRoot::new([root; 32]))
+}
+
+#[tokio::test]
+async fn a_validator_that_cosigns_two_roots_of_one_size_is_kept_as_evidence_for_good() {
+    for honest_first in [true, false] {
+        let (_folder, desk) = first_block().await;
+        let (honest, fork) = (vote(&desk, &cosigner(2)), forked(&desk, 2, 9));
+        let order = if honest_first { [honest, fork] } else { [fork, honest] };
+        assert_eq!(checkpoints(&desk).receive(&order).unwrap(), 0);
+        let kept = desk.store.checkpoint_forks().unwrap();
+        assert_eq!(kept.len(), 1, "{honest_first}");
+        let mut roots = [honest.root, fork.root];
+        roots.sort();
+        assert_eq!([kept[0].first.root, kept[0].second.root], roots);
+        let passed_on = checkpoints(&desk).take_fresh();
+        assert!(passed_on.contains(&honest) && passed_on.contains(&fork), "peers get both");
+        // Once per validator and size, whatever it signs besides.
+        checkpoints(&desk).receive(&[fork, forked(&desk, 2, 8), honest]).unwrap();
+        assert_eq!(desk.store.checkpoint_forks().unwrap(), kept);
+        assert!(checkpoints(&desk).take_fresh().is_empty());
+        let desk = desk.reopen();
+        assert_eq!(desk.reader().checkpoint_forks().unwrap(), kept, "a restart keeps it");
+        checkpoints(&desk).receive(&order).unwrap();
+        assert_eq!(desk.store.checkpoint_forks().unwrap(), kept);
+    }
+}
+
+#[tokio::test]
+async fn a_fork_is_found_ahead_of_this_log_and_a_little_below_the_served_checkpoint() {
+    let (_folder, desk) = first_block().await;
+    let size = desk.reader().tip().unwrap().log_size;
+    let ahead = |root| vote_on(&desk, &cosigner(1), size + 9, LogRoot::new([root; 32]));
+    checkpoints(&desk).receive(&[ahead(1), ahead(2)]).unwrap();
+    assert_eq!(desk.store.checkpoint_forks().unwrap()[0].size, size + 9);
+    // Two are served, one after the other; then validator 3 contradicts the first.
+    let first: Vec<_> = (0..4).map(|number| vote(&desk, &cosigner(number))).collect();
+    let other = forked(&desk, 3, 7);
+    checkpoints(&desk).receive(&first).unwrap();
+    desk.clock.advance(1_000);
+    desk.decide(&[]);
+    let second: Vec<_> = (0..3).map(|number| vote(&desk, &cosigner(number))).collect();
+    checkpoints(&desk).receive(&second).unwrap();
+    assert_eq!(checkpoints(&desk).served().unwrap().size, second[0].size);
+    checkpoints(&desk).receive(&[other]).unwrap();
+    let kept = desk.store.checkpoint_forks().unwrap();
+    assert!(kept.iter().any(|fork| fork.size == size), "{kept:?}");
+}
+
+#[tokio::test]
+async fn evidence_of_one_validator_is_bounded() {
+    let (_folder, desk) = first_block().await;
+    for ahead in 0..40 {
+        for root in [1, 2] {
+            let size = desk.reader().tip().unwrap().log_size + 1 + ahead;
+            let vote = vote_on(&desk, &cosigner(1), size, LogRoot::new([root; 32]));
+            checkpoints(&desk).receive(&[vote]).unwrap();
+        }
+    }
+    assert_eq!(desk.store.checkpoint_forks().unwrap().len(), FORKS_PER_COSIGNER_MAX);
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ struct Network {
     ports: Vec<[u16; 2]>,
     clock: SetClock,
     ticking: JoinHandle<()>,
+    /// Whether gossip knows neighbours in a line alone; consensus always knows all.
+    in_a_line: bool,
 }
 
 struct Running {
@@ -67,7 +69,7 @@ impl Network {
             }
         });
         let folders = (0..VALIDATORS).map(|_| tempfile::tempdir().unwrap()).collect();
-        Self { folders, held: Mutex::new(held), ports, clock, ticking }
+        Self { folders, held: Mutex::new(held), ports, clock, ticking, in_a_line: false }
     }
 
     fn config(&self, number: u8, folder: &Path) -> NodeConfig {
@@ -79,8 +81,9 @@ impl Network {
             std::fs::set_permissions(&file, mode).unwrap();
         }
         let peers = |kind, which: usize| -> String {
+            let far = |other: u8| self.in_a_line && which == 1 && other.abs_diff(number) > 1;
             (0..VALIDATORS)
-                .filter(|other| *other != number)
+                .filter(|other| *other != number && !far(*other))
                 .map(|other| {
                     let port = self.ports[usize::from(other)][which];
                     let id = peer_id(&key(kind, other));
@@ -318,6 +321,26 @@ async fn validators_cosign_and_every_node_serves_the_checkpoint_of_a_quorum() {
     let served = again.handle.checkpoints().served().unwrap();
     assert!(served.size >= before.size, "a restart serves the last quorum at once");
     nodes.push(again);
+    for node in nodes {
+        node.stops().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn cosignatures_reach_nodes_that_are_not_connected_to_their_authors() {
+    let mut network = Network::new();
+    network.in_a_line = true;
+    let mut nodes = network.run_all().await;
+    // The ends of the line have one neighbour: with its own cosignature that is no quorum.
+    for node in &nodes {
+        serves(node, 2).await;
+    }
+    nodes.pop().unwrap().stops().await;
+    let size = serves(&nodes[0], 0).await.size;
+    serves(&nodes[0], size + 5).await;
+    nodes.push(network.run(3).await);
+    let size = serves(&nodes[0], 0).await.size;
+    serves(&nodes[3], size).await;
     for node in nodes {
         node.stops().await;
     }

@@ -3,10 +3,20 @@
 //! Beside what the auditor checks it holds every row that blocks leave against execution: entries,
 //! outcomes, log nodes, indexes and the newest frontier. The folder is opened for reading only,
 //! also beside a running node.
+//!
+//! An audit that was interrupted goes on from a file of its own. What the file says of the state
+//! is verified before it is believed: changes of the validators, certificate, state root, log root
+//! and invariants; the entries in the folder must still give that log root. Last movements of
+//! units and the numbers of rows counted so far are covered by the digest of the file alone, so
+//! the file belongs where only the auditor writes; the report names the block after which the
+//! audit went on.
+
+mod progress;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cets_contracts::audit::{
     AuditError, AuditReport, Auditor, CheckedBlock, HistoryRecord, InvariantSchedule,
@@ -18,7 +28,8 @@ use cets_contracts::genesis::Genesis;
 use cets_contracts::types::Height;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use crate::store::{Column, KeptStates, RowChecker, Store, StoreError};
+use self::progress::{Saving, load};
+use crate::store::{Column, KeptFor, KeptStates, RowChecker, Store, StoreError};
 
 /// Blocks prepared on all threads at a time.
 const BLOCKS_PER_WINDOW: u64 = 64;
@@ -51,31 +62,111 @@ pub enum FolderAuditError {
         /// Chain of the genesis document.
         expected: String,
     },
+    /// The audit cannot go on from its file.
+    #[error("the audit cannot go on from {file}: {reason}; move the file away to audit from \
+             genesis", file = file.display())]
+    Resume {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file of the audit cannot be read or written.
+    #[error("{file}: {error}", file = file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The audit was asked to stop before the end.
+    #[error("interrupted after block {height}: nothing is wrong so far{}", goes_on(file.as_ref()))]
+    Interrupted {
+        /// Last block checked.
+        height: Height,
+        /// Where the audit was saved.
+        file: Option<PathBuf>,
+    },
 }
 
-/// Replays the ledger of a folder from genesis and compares everything stored.
+fn goes_on(file: Option<&PathBuf>) -> String {
+    let saved = |file: &PathBuf| format!("; the same command goes on from {}", file.display());
+    file.map(saved).unwrap_or_default()
+}
+
+/// How an audit of a folder runs.
+#[derive(Clone, Copy, Debug)]
+pub struct FolderAuditPlan<'a> {
+    /// When all invariants are checked.
+    pub schedule: InvariantSchedule,
+    /// File to go on from when it exists, and to save the audit to.
+    pub resume: Option<&'a Path>,
+    /// Blocks between two saves.
+    pub save_every: u64,
+    /// Set when the audit should save itself and stop.
+    pub stop: Option<&'a AtomicBool>,
+}
+
+impl FolderAuditPlan<'_> {
+    /// An audit from genesis to the end that saves nothing.
+    pub const fn whole(schedule: InvariantSchedule) -> Self {
+        Self { schedule, resume: None, save_every: u64::MAX, stop: None }
+    }
+}
+
+/// What happened while blocks are replayed.
+enum Step<'a> {
+    /// A block was checked.
+    Block(&'a CheckedBlock),
+    /// All blocks of a window were checked.
+    Window(&'a Auditor),
+}
+
+/// Replays the ledger of a folder, from genesis or from where an earlier run stopped, and compares
+/// everything stored.
 ///
 /// `genesis` is the document to start from; that of the folder without. `progress` hears of every
 /// checked height and the last one.
+///
+/// # Errors
+/// [`FolderAuditError`]; [`FolderAuditError::Interrupted`] when the plan says to stop.
 pub fn audit_folder(
     folder: &Path,
     genesis: Option<&Genesis>,
-    schedule: InvariantSchedule,
+    plan: &FolderAuditPlan<'_>,
     mut progress: impl FnMut(Height, Height) + Send,
 ) -> Result<AuditReport, FolderAuditError> {
     let (store, own) = open(folder, genesis)?;
-    let mut auditor = Auditor::new(&own, schedule)?;
+    let auditor = Auditor::new(&own, plan.schedule)?;
     let last = tip_of(&store)?;
-    let mut rows = RowChecker::new(&store);
     let mut validators = BTreeMap::from([(Height::GENESIS.next(), auditor.validators().clone())]);
-    replay(&store, &mut auditor, last, |checked| {
-        rows.check(checked)?;
-        progress(checked.header.height, last);
-        Ok(())
+    let (mut auditor, mut rows) = match plan.resume.filter(|file| file.exists()) {
+        Some(file) => load(file, &store, &own, plan.schedule)?,
+        None => (auditor, RowChecker::new(&store)),
+    };
+    let saved = auditor.state().tip.height;
+    let mut saving = Saving { file: plan.resume, every: plan.save_every, saved };
+    replay(&store, &mut auditor, last, |step| match step {
+        Step::Block(checked) => {
+            rows.check(checked)?;
+            progress(checked.header.height, last);
+            Ok(())
+        }
+        Step::Window(auditor) => {
+            let height = auditor.state().tip.height;
+            let stopped = plan.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+            saving.save(stopped, auditor, &rows)?;
+            if stopped && height < last {
+                let file = plan.resume.map(Path::to_owned);
+                return Err(FolderAuditError::Interrupted { height, file });
+            }
+            Ok(())
+        }
     })?;
     for change in auditor.validator_changes() {
         validators.insert(change.anchor.height().next(), change.validators.clone());
     }
+    saving.save(true, &auditor, &rows)?;
     rows.finish(&validators)?;
     let records = store.read_records()?.into_iter().map(|(key, record)| HistoryRecord {
         key,
@@ -105,15 +196,17 @@ pub fn keep_state(
         return Err(FolderAuditError::NoSuchHeight { asked: height, newest });
     }
     let mut auditor = Auditor::new(&own, InvariantSchedule { every_blocks: 0 })?;
-    replay(&store, &mut auditor, height, |checked| {
-        progress(checked.header.height, height);
+    replay(&store, &mut auditor, height, |step| {
+        if let Step::Block(checked) = step {
+            progress(checked.header.height, height);
+        }
         Ok(())
     })?;
     let records = auditor.state().records().map(|(key, record)| {
         let slot = record.slot.map(|slot| slot.get());
         Ok(HistoryRecord { key: key.to_vec(), slot, value: record.value.clone() })
     });
-    Ok(KeptStates::beside(store.folder()).write(height, records)?)
+    Ok(KeptStates::beside(store.folder()).write(height, KeptFor::Good, records)?)
 }
 
 fn open(folder: &Path, genesis: Option<&Genesis>) -> Result<(Store, Genesis), FolderAuditError> {
@@ -138,7 +231,7 @@ fn replay(
     store: &Store,
     auditor: &mut Auditor,
     last: Height,
-    mut each: impl FnMut(&CheckedBlock) -> Result<(), FolderAuditError> + Send,
+    mut each: impl FnMut(Step<'_>) -> Result<(), FolderAuditError> + Send,
 ) -> Result<(), FolderAuditError> {
     let mut next = auditor.state().tip.height.next();
     let mut ready = prepare(store, next, last, auditor.validators());
@@ -147,10 +240,14 @@ fn replay(
         let hint = auditor.validators().clone();
         // One thread executes in order while the others prepare what comes next.
         let (checked, prepared) = rayon::join(
-            || ready.into_iter().try_for_each(|block| each(&auditor.check_block(block?)?)),
+            || {
+                let mut blocks = ready.into_iter();
+                blocks.try_for_each(|block| each(Step::Block(&auditor.check_block(block?)?)))
+            },
             || prepare(store, next, last, &hint),
         );
         checked?;
+        each(Step::Window(auditor))?;
         ready = prepared;
     }
     Ok(())

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cets_contracts::audit::InvariantSchedule;
 use cets_contracts::genesis::{ClockRule, Genesis};
 use cets_contracts::types::Height;
-use cets_node::audit::{audit_folder, keep_state};
+use cets_node::audit::{FolderAuditPlan, audit_folder, keep_state};
 use cets_node::clock::SystemClock;
 use cets_node::config::{LogFormat, LogSection, NodeConfig, NodeKeys, peer_id};
 use cets_node::store::KeptStates;
@@ -55,6 +56,12 @@ enum Command {
         /// Check all invariants every so many blocks, besides the end.
         #[arg(long, default_value_t = 1_000)]
         invariants_every: u64,
+        /// Go on from this file when it exists; save the audit there, also at Ctrl-C.
+        #[arg(long, value_name = "FILE")]
+        resume: Option<PathBuf>,
+        /// Save the audit every so many blocks.
+        #[arg(long, value_name = "BLOCKS", default_value_t = 20_000, requires = "resume")]
+        save_every: u64,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -90,9 +97,17 @@ fn execute(command: Command) -> eyre::Result<()> {
     match command {
         Command::Run { config } => run(&config),
         Command::CheckConfig { config } => check_config(&config),
-        Command::Audit { data, genesis, invariants_every, json } => {
-            let schedule = InvariantSchedule { every_blocks: invariants_every };
-            audit(&data, genesis.as_deref(), schedule, json)
+        Command::Audit { data, genesis, invariants_every, resume, save_every, json } => {
+            if resume.is_some() {
+                watch_interrupt()?;
+            }
+            let plan = FolderAuditPlan {
+                schedule: InvariantSchedule { every_blocks: invariants_every },
+                resume: resume.as_deref(),
+                save_every: save_every.max(1),
+                stop: resume.as_ref().map(|_| &STOP),
+            };
+            audit(&data, genesis.as_deref(), &plan, json)
         }
         Command::Keep { data, genesis, height } => keep(&data, genesis.as_deref(), height),
     }
@@ -203,15 +218,45 @@ fn keep(data: &Path, genesis: Option<&Path>, height: Option<u64>) -> eyre::Resul
     Ok(())
 }
 
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Lets Ctrl-C and SIGTERM ask for a saved audit; a second one ends the program at once.
+fn watch_interrupt() -> eyre::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = runtime.block_on(async {
+        Ok::<_, std::io::Error>((
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ))
+    })?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            for again in [false, true] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if again {
+                    std::process::exit(130);
+                }
+                eprintln!("stopping after the next blocks");
+                STOP.store(true, Ordering::Relaxed);
+            }
+        });
+    });
+    Ok(())
+}
+
 fn audit(
     data: &Path,
     genesis: Option<&Path>,
-    schedule: InvariantSchedule,
+    plan: &FolderAuditPlan<'_>,
     json: bool,
 ) -> eyre::Result<()> {
     let genesis = genesis_of(genesis)?;
     let folder = data.join("ledger");
-    let report = audit_folder(&folder, genesis.as_ref(), schedule, show_progress)
+    let report = audit_folder(&folder, genesis.as_ref(), plan, show_progress)
         .wrap_err("the audit failed")?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -224,6 +269,12 @@ fn audit(
         println!("dates        {clock}");
         if genesis.is_none() {
             println!("genesis      the folder's own; compare the chain id with one you trust");
+        }
+        if report.resumed_after != Height::GENESIS {
+            println!(
+                "went on      after block {}, checked by an earlier run",
+                report.resumed_after
+            );
         }
         println!("height       {}", report.height);
         println!("state root   {}", report.state_root);

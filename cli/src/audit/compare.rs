@@ -82,7 +82,7 @@ impl HoldingsSource {
         let name = self.name();
         let (height, list) = match self {
             Self::Node(node) => {
-                let (height, ranges) = node.stored_units(filter.account)?;
+                let (height, ranges) = node.stored_units(filter.account, None)?;
                 (Some(height), Listed::Places(in_order(&name, ranges)?))
             }
             Self::Export(path) => {

@@ -15,13 +15,16 @@ use super::Node;
 use crate::error::CliError;
 
 impl Node {
-    /// All stored ranges of units at one height, of one holder when named; and that height.
+    /// All stored ranges of units at one height, of one holder when named; and that height: the
+    /// newest, or one that the node keeps.
     pub fn stored_units(
         &self,
         account: Option<AccountId>,
+        at: Option<Height>,
     ) -> Result<(Height, Vec<(SerialRange, UnitPlace)>), CliError> {
         let request = StreamUnitsRequest {
             account: account.map(|account| account.to_string()).unwrap_or_default(),
+            height: at.map_or(0, Height::get),
         };
         let mut client =
             LedgerClient::new(self.channel()).max_decoding_message_size(super::ANSWER_BYTES_MAX);

@@ -36,15 +36,29 @@ impl Node {
         self.proof_file(Proof::Records(RecordProof { records, anchor }))
     }
 
-    /// Proof of an account and of every range of units of it.
-    pub fn statement_proof(&self, id: AccountId) -> Result<ProofFile, CliError> {
+    /// Proof of an account and of every range of units of it: now, or after a height whose state
+    /// the node keeps.
+    pub fn statement_proof(
+        &self,
+        id: AccountId,
+        height: Option<Height>,
+    ) -> Result<ProofFile, CliError> {
         again(|| {
-            let (mut holdings, height) = self.holdings(id, None, true)?;
-            holdings.sort_by_key(|holding| holding.range);
+            let (mut ranges, found): (Vec<SerialRange>, _) = match height {
+                None => {
+                    let (holdings, found) = self.holdings(id, None, true)?;
+                    (holdings.into_iter().map(|holding| holding.range).collect(), found)
+                }
+                Some(_) => {
+                    let (found, held) = self.stored_units(Some(id), height)?;
+                    (held.into_iter().map(|(range, _)| range).collect(), found)
+                }
+            };
+            ranges.sort();
             let mut asked = vec![keys::account(id)];
-            asked.extend(holdings.iter().map(|holding| range_key(&holding.range)));
-            let (records, anchor) = self.prove(&asked, None)?;
-            if anchor.height() != height {
+            asked.extend(ranges.iter().map(range_key));
+            let (records, anchor) = self.prove(&asked, height)?;
+            if anchor.height() != found {
                 return Ok(None);
             }
             self.proof_file(Proof::Statement(StatementProof { records, anchor })).map(Some)

@@ -47,7 +47,7 @@ pub enum ProveCommand {
         /// Number or name [default: the context's account]
         account: Option<String>,
         /// Also every range of units; the totals show that none is missing
-        #[arg(long, conflicts_with = "height")]
+        #[arg(long)]
         units: bool,
         /// Which state.
         #[command(flatten)]
@@ -155,7 +155,7 @@ pub fn run(command: ProveCommand, session: &mut Session<'_>) -> Result<Report, C
             let account = session.acting_account(account.as_deref())?;
             let node = session.node()?;
             let proof = match units {
-                true => node.statement_proof(account)?,
+                true => node.statement_proof(account, state.height())?,
                 false => node.record_proof(&[keys::account(account)], state.height())?,
             };
             (proof, out)

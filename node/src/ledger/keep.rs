@@ -11,7 +11,7 @@ use cets_contracts::types::{BusinessDate, Height};
 use serde::Deserialize;
 
 use crate::metrics;
-use crate::store::{KeptStates, Store};
+use crate::store::{KeptFor, KeptStates, Store};
 
 /// Which states are kept, as the section `proofs` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,11 +23,13 @@ pub struct KeepRules {
     pub keep_dates: Vec<BusinessDate>,
     /// Every state whose height is a multiple of this; 0 for none.
     pub keep_every: u64,
+    /// How many of the states kept for their height alone stay, the newest; 0 for all.
+    pub keep_every_newest: usize,
 }
 
 impl Default for KeepRules {
     fn default() -> Self {
-        Self { keep_deadlines: true, keep_dates: Vec::new(), keep_every: 0 }
+        Self { keep_deadlines: true, keep_dates: Vec::new(), keep_every: 0, keep_every_newest: 0 }
     }
 }
 
@@ -78,14 +80,14 @@ fn deadlines(state: &State) -> Vec<BusinessDate> {
 /// writes the file while later blocks are committed.
 ///
 /// A failure is logged and counted and stops nothing: `cetsd keep` makes up for it.
-pub(super) fn keep_newest(store: &Store, height: Height) {
+pub(super) fn keep_newest(store: &Store, height: Height, kept_for: KeptFor) {
     let store = store.clone();
     let (held, wait) = sync_channel(1);
     let write = move || {
         let states = KeptStates::beside(store.folder());
         let kept = store.with_newest_records(height, |records| {
             held.send(()).ok();
-            states.write(height, records)
+            states.write(height, kept_for, records)
         });
         match kept {
             Ok(path) => tracing::info!(%height, file = %path.display(), "kept the state"),

@@ -10,7 +10,7 @@ use super::keep::keep_newest;
 use super::pending::{Judgement, Outcome};
 use crate::metrics;
 use crate::read::FinalTransaction;
-use crate::store::BlockBatch;
+use crate::store::{BlockBatch, KeptFor};
 
 const ACTION: &str = "commit a block";
 
@@ -34,8 +34,8 @@ impl NodeLedger {
             (committed.state.log.size(), last_of_day)
         };
         // The genesis state has no header that names its root.
-        if last_of_day && tip.height > Height::GENESIS && !self.keep.after(tip.height) {
-            keep_newest(&self.store, tip.height);
+        if last_of_day && tip.height > Height::GENESIS {
+            keep_newest(&self.store, tip.height, KeptFor::Good);
         }
         let events = self
             .store
@@ -48,7 +48,8 @@ impl NodeLedger {
             })
             .map_err(|error| LedgerFault::new(ACTION, error))?;
         if self.keep.after(certificate.height) {
-            keep_newest(&self.store, certificate.height);
+            let kept_for = KeptFor::Newest(self.keep.keep_every_newest);
+            keep_newest(&self.store, certificate.height, kept_for);
         }
         count(&outcome);
         self.publish(outcome, certificate, first_log_index, events)?;

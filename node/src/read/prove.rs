@@ -7,6 +7,7 @@ use cets_contracts::block::ValidatorSet;
 use cets_contracts::log::LogFrontier;
 use cets_contracts::proof::{Anchor, ValidatorChange};
 use cets_contracts::state::{KeyParts, State, StoredRecord, Table, Tip, keys};
+use cets_contracts::tree::Slot;
 use cets_contracts::types::Height;
 
 use super::{CertifiedHeader, Committed, ProveError, ProvenRecords, RawRecord, ReadError, Reader};
@@ -54,6 +55,39 @@ impl Reader {
                 Err(ProveError::NotKept { asked, newest, kept })
             }
         }
+    }
+
+    /// Visits the records of a table of the state after a height that is kept, or of the newest
+    /// state; ends when `visit` says false.
+    ///
+    /// # Errors
+    /// [`ProveError::NotKept`], or what reading and `visit` say.
+    pub fn table_at(
+        &self,
+        table: Table,
+        height: Height,
+        mut visit: impl FnMut(&[u8], Option<u64>, &[u8]) -> Result<bool, ReadError>,
+    ) -> Result<(), ProveError> {
+        if let Some(committed) = self.kept_state(height)? {
+            for (key, stored) in committed.state.records_of(&keys::table_prefix(table), None) {
+                if !visit(key, stored.slot.map(Slot::get), &stored.value)? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let not_kept = |newest: Height| -> Result<(), ProveError> {
+            Err(ProveError::NotKept { asked: height, newest, kept: self.kept_heights()? })
+        };
+        let newest = self.state().read().state.tip.height;
+        if newest != height {
+            return not_kept(newest);
+        }
+        // Blocks may be committed before the records are held fast.
+        let newest = self.stored_table(table, |found, key, slot, value| {
+            Ok(found == height && visit(key, slot, value)?)
+        })?;
+        if newest == height { Ok(()) } else { not_kept(newest) }
     }
 
     /// Heights, beside the newest, whose state this node can prove.

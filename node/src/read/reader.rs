@@ -16,9 +16,7 @@ use super::{
     OutcomePage, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProvenEntry, RawRecord, ReadError,
     SerialHistory, SharedState, TipSummary,
 };
-use crate::store::{
-    BlockPosition, CheckpointFork, KeptStates, Store, StoreError, decode_entry,
-};
+use crate::store::{BlockPosition, CheckpointFork, KeptStates, Store, StoreError, decode_entry};
 
 /// Answers reads; cheap to clone. Methods block for microseconds to a few milliseconds.
 #[derive(Clone, Debug)]

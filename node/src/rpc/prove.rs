@@ -46,7 +46,8 @@ pub(super) fn validator_changes(desk: &Desk) -> Result<GetValidatorChangesRespon
     Ok(GetValidatorChangesResponse { changes: codec::encode(&ValidatorChain { changes }) })
 }
 
-fn failure(error: ProveError) -> RpcError {
+/// Why records of a state cannot be given, as callers get it.
+pub(super) fn failure(error: ProveError) -> RpcError {
     match error {
         ProveError::NoRecord => RpcError::NotFound { what: "record of this key".to_owned() },
         ProveError::NotCommitted { .. } => {

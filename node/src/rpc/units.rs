@@ -12,6 +12,7 @@ use tonic::Status;
 
 use super::access::{Caller, Sight, Subject};
 use super::desk::{Asker, Desk, read_failed};
+use super::prove::failure;
 use super::{RpcError, argument};
 
 /// Chunks that wait for a slow reader.
@@ -21,6 +22,7 @@ const CHUNKS_BUFFERED_MAX: usize = 4;
 pub struct UnitsQuery {
     place: OwnedSemaphorePermit,
     holder: Option<AccountId>,
+    height: Option<Height>,
 }
 
 impl UnitsQuery {
@@ -37,16 +39,17 @@ impl UnitsQuery {
             None if caller.sight(Subject::Units) == Sight::All => {}
             None => return Err(RpcError::NotAllowed { what: Subject::Units.name() }),
         }
-        Ok(Self { place: desk.open_stream()?, holder })
+        let height = (query.height != 0).then(|| Height::new(query.height));
+        Ok(Self { place: desk.open_stream()?, holder, height })
     }
 
     /// Reads on a thread of its own, no faster than the reader takes; commits are not held up.
     pub fn stream(self, desk: Desk, asker: Asker) -> ReceiverStream<Result<UnitsChunk, Status>> {
         let (sender, receiver) = mpsc::channel(CHUNKS_BUFFERED_MAX);
         tokio::task::spawn_blocking(move || {
-            let Self { place, holder } = self;
+            let Self { place, holder, height } = self;
             let _place = place;
-            if let Err(error) = send_all(&desk, holder, &sender) {
+            if let Err(error) = send_all(&desk, holder, height, &sender) {
                 // The reader may be gone, then nobody needs to know.
                 drop(sender.blocking_send(Err(error.into_status(asker.language))));
             }
@@ -57,14 +60,19 @@ impl UnitsQuery {
 
 type Sender = mpsc::Sender<Result<UnitsChunk, Status>>;
 
-fn send_all(desk: &Desk, holder: Option<AccountId>, sender: &Sender) -> Result<(), RpcError> {
+fn send_all(
+    desk: &Desk,
+    holder: Option<AccountId>,
+    height: Option<Height>,
+    sender: &Sender,
+) -> Result<(), RpcError> {
     let mut records = Vec::with_capacity(RECORDS_PER_FRAME_MAX);
     let chunk = |height: Height, records: &[HistoryRecord]| UnitsChunk {
         height: height.get(),
         records: codec::encode(records),
     };
     let stopping = desk.stop();
-    let visit = |height: Height, key: &[u8], slot: Option<u64>, value: &[u8]| {
+    let mut visit = |height: Height, key: &[u8], slot: Option<u64>, value: &[u8]| {
         if let Some(holder) = holder {
             let range: UnitRange = codec::decode(value).map_err(|error| Fault::CorruptRecord {
                 key: hex::encode(key),
@@ -82,7 +90,15 @@ fn send_all(desk: &Desk, holder: Option<AccountId>, sender: &Sender) -> Result<(
         records.clear();
         Ok(!stopping.is_cancelled() && sender.blocking_send(Ok(full)).is_ok())
     };
-    let height = desk.reader().stored_table(Table::Units, visit).map_err(read_failed)?;
+    let height = match height {
+        None => desk.reader().stored_table(Table::Units, visit).map_err(read_failed)?,
+        Some(height) => {
+            let visit_at =
+                |key: &[u8], slot: Option<u64>, value: &[u8]| visit(height, key, slot, value);
+            desk.reader().table_at(Table::Units, height, visit_at).map_err(failure)?;
+            height
+        }
+    };
     // The last chunk is sent even when it is empty: it says at which height there was nothing.
     drop(sender.blocking_send(Ok(chunk(height, &records))));
     Ok(())

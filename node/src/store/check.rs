@@ -10,11 +10,23 @@ use std::collections::BTreeMap;
 use cets_contracts::audit::CheckedBlock;
 use cets_contracts::block::{ValidatorSet, touched_accounts};
 use cets_contracts::codec;
+use cets_contracts::log::{LogFrontier, leaf_hash};
 use cets_contracts::types::{Height, LogIndex};
+use serde::{Deserialize, Serialize};
 
 use super::history::{BlockPosition, history_key};
 use super::links::{HopMap, MovementId, encode_links};
+use super::nodes::node_run;
 use super::{Column, Store, StoreError};
+
+/// What checking the rows of blocks so far leaves behind, for going on later.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SavedRows {
+    /// Last movements of units: rows of [`Column::Hops`].
+    intervals: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Rows of [`Column::Transactions`] and of [`Column::Histories`].
+    counted: [u64; 2],
+}
 
 /// Checks the rows of blocks in their order.
 pub struct RowChecker<'a> {
@@ -32,6 +44,30 @@ impl<'a> RowChecker<'a> {
     pub fn new(store: &'a Store) -> Self {
         let hops = HopMap::in_memory(store);
         Self { store, hops, next: 0, blocks: 0, transactions: 0, histories: 0 }
+    }
+
+    /// A checker after a block, with what an earlier one left; the entries that the store holds
+    /// now must still give the log after that block. None when what was left cannot be of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when entries changed since they were checked.
+    pub fn resume(
+        store: &'a Store,
+        saved: SavedRows,
+        height: Height,
+        log: &LogFrontier,
+    ) -> Result<Option<Self>, StoreError> {
+        let SavedRows { intervals, counted: [transactions, histories] } = saved;
+        let Some(hops) = HopMap::restored(store, intervals) else { return Ok(None) };
+        check_log(store, log)?;
+        let (next, blocks) = (log.size(), height.get());
+        Ok(Some(Self { store, hops, next, blocks, transactions, histories }))
+    }
+
+    /// What is needed to go on after the last block.
+    pub fn saved(&self) -> SavedRows {
+        let intervals = self.hops.intervals().collect();
+        SavedRows { intervals, counted: [self.transactions, self.histories] }
     }
 
     /// Checks all rows of the next block.
@@ -169,6 +205,7 @@ impl<'a> RowChecker<'a> {
                 return Err(StoreError::damaged(column, "all", reason));
             }
         }
+        check_log_nodes(store, self.next)?;
         for column in [Column::Entries, Column::Outcomes] {
             store.for_each_in_runs(column, self.next, u64::MAX, |index, _| {
                 Err(StoreError::damaged(column, index, "it lies beyond the last block"))
@@ -176,6 +213,49 @@ impl<'a> RowChecker<'a> {
         }
         Ok(())
     }
+}
+
+/// Refuses nodes that no block of a log of so many entries completes; the blocks were checked for
+/// those that they complete.
+fn check_log_nodes(store: &Store, log_size: u64) -> Result<(), StoreError> {
+    let mut cursor = store.cursor(Column::LogNodes);
+    // Per level, the index after the last run.
+    let mut next: BTreeMap<u8, u64> = BTreeMap::new();
+    cursor.seek_to_first();
+    while let Some((key, hashes)) = cursor.item() {
+        let damaged =
+            |reason: &str| StoreError::damaged(Column::LogNodes, hex::encode(key), reason);
+        let (level, first, count) =
+            node_run(key, hashes).ok_or_else(|| damaged("it is no run of nodes"))?;
+        let expected = next.entry(level).or_default();
+        if first != *expected {
+            return Err(damaged("the run does not follow the one before"));
+        }
+        *expected = first.saturating_add(count);
+        if *expected > log_size.checked_shr(level.into()).unwrap_or(0) {
+            return Err(damaged(&format!("it lies beyond the end of the log at {log_size}")));
+        }
+        cursor.next();
+    }
+    store.check_cursor(&cursor)
+}
+
+/// Refuses entries that do not give a log.
+fn check_log(store: &Store, log: &LogFrontier) -> Result<(), StoreError> {
+    let mut found = LogFrontier::new();
+    store.for_each_entry(0, log.size(), |index, entry| {
+        if index == found.size() {
+            found.append(leaf_hash(entry));
+        }
+        Ok(())
+    })?;
+    if found.size() == log.size() && found.root() == log.root() {
+        return Ok(());
+    }
+    let row = format!("0 to {}", log.size().saturating_sub(1));
+    let reason = "they are not what an earlier run of this audit checked; audit from genesis to \
+                  find the entry";
+    Err(StoreError::damaged(Column::Entries, row, reason))
 }
 
 /// Refuses a table that holds other rows than these, given in the order of their keys.

@@ -7,6 +7,9 @@
 //!
 //! A file is written under another name, synced, then renamed: a crash leaves no half file under
 //! a name that counts. What a crash prevented is made up for by `cetsd keep`.
+//!
+//! States that are kept for a time only have `passing` in their names; the others stay until the
+//! operator deletes them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,11 +27,22 @@ use super::StoreError;
 const MAGIC: &[u8; 16] = b"cets-state-v1\n\0\0";
 /// Ending of the names of kept states.
 const ENDING: &str = "state";
+/// What stands before the ending of states that are kept for a time only.
+const PASSING: &str = ".passing";
 /// Name of the folder beside the database.
 const FOLDER: &str = "kept";
 
 /// The records of one state, as the tree commits to them.
 pub type KeptRecords = BTreeMap<Vec<u8>, StoredRecord>;
+
+/// How long a state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFor {
+    /// Until the operator deletes it.
+    Good,
+    /// Until so many newer states were kept for a time; for good when it is 0.
+    Newest(usize),
+}
 
 /// The folder of kept states.
 #[derive(Clone, Debug)]
@@ -60,13 +74,24 @@ impl KeptStates {
         let mut heights = Vec::new();
         for entry in entries {
             let path = entry.map_err(|error| self.failed("list kept states", &error))?.path();
-            let ours = path.extension().is_some_and(|ending| ending == ENDING);
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            let height = stem.filter(|_| ours).and_then(|stem| stem.parse::<u64>().ok());
-            heights.extend(height.map(Height::new));
+            heights.extend(height_of(&path).map(|(height, _)| height));
         }
         heights.sort_unstable();
+        heights.dedup();
         Ok(heights)
+    }
+
+    /// Deletes the oldest states that are kept for a time only, all but so many.
+    fn drop_passing(&self, newest: usize) -> Result<(), StoreError> {
+        let failed = |error: std::io::Error| self.failed("drop a kept state", &error);
+        let mut passing = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            passing.extend(height_of(&path).filter(|(_, passing)| *passing).map(|_| path));
+        }
+        passing.sort_unstable();
+        passing.truncate(passing.len().saturating_sub(newest));
+        passing.iter().try_for_each(|path| std::fs::remove_file(path).map_err(failed))
     }
 
     /// Keeps the records of the state after a height; those without a slot are left out.
@@ -76,11 +101,16 @@ impl KeptStates {
     pub fn write(
         &self,
         height: Height,
+        kept_for: KeptFor,
         records: impl Iterator<Item = Result<HistoryRecord, StoreError>>,
     ) -> Result<PathBuf, StoreError> {
         let failed = |error: std::io::Error| self.failed("keep a state", &error);
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        let (path, unfinished) = (self.path(height), self.path(height).with_extension("tmp"));
+        let path = match kept_for {
+            KeptFor::Good | KeptFor::Newest(0) => self.path(height),
+            KeptFor::Newest(_) => self.passing_path(height),
+        };
+        let unfinished = path.with_extension("tmp");
         let mut file =
             BufWriter::with_capacity(1 << 20, File::create(&unfinished).map_err(failed)?);
         file.write_all(MAGIC).map_err(failed)?;
@@ -102,6 +132,9 @@ impl KeptStates {
         file.sync_all().map_err(failed)?;
         std::fs::rename(&unfinished, &path).map_err(failed)?;
         File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        if let KeptFor::Newest(newest @ 1..) = kept_for {
+            self.drop_passing(newest)?;
+        }
         Ok(path)
     }
 
@@ -111,11 +144,14 @@ impl KeptStates {
     /// [`StoreError::Damaged`] or [`StoreError::Disk`].
     pub fn read(&self, height: Height) -> Result<Option<KeptRecords>, StoreError> {
         let failed = |error: std::io::Error| self.failed("read a kept state", &error);
-        let file = match File::open(self.path(height)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
+        let opened = [self.path(height), self.passing_path(height)].into_iter().find_map(|path| {
+            let opened = File::open(path);
+            let missing =
+                matches!(&opened, Err(error) if error.kind() == std::io::ErrorKind::NotFound);
+            (!missing).then_some(opened)
+        });
+        let Some(opened) = opened else { return Ok(None) };
+        let file = opened.map_err(failed)?;
         let mut file = BufReader::with_capacity(1 << 20, file);
         let mut magic = [0u8; MAGIC.len()];
         file.read_exact(&mut magic).map_err(|_| self.damaged(height, "it is cut off"))?;
@@ -157,6 +193,10 @@ impl KeptStates {
         self.folder.join(format!("{:012}.{ENDING}", height.get()))
     }
 
+    fn passing_path(&self, height: Height) -> PathBuf {
+        self.folder.join(format!("{:012}{PASSING}.{ENDING}", height.get()))
+    }
+
     /// A kept state that says something else than its header.
     pub fn damaged(&self, height: Height, reason: &str) -> StoreError {
         StoreError::Kept { file: self.path(height), reason: reason.to_owned() }
@@ -165,6 +205,17 @@ impl KeptStates {
     fn failed(&self, action: &'static str, error: &std::io::Error) -> StoreError {
         StoreError::Disk { action, folder: self.folder.clone(), reason: error.to_string() }
     }
+}
+
+/// Height of a file, and whether it is kept for a time only; none when it is no kept state.
+fn height_of(path: &Path) -> Option<(Height, bool)> {
+    let stem =
+        path.file_stem()?.to_str().filter(|_| path.extension().is_some_and(|e| e == ENDING))?;
+    let (number, passing) = match stem.strip_suffix(PASSING) {
+        Some(number) => (number, true),
+        None => (stem, false),
+    };
+    number.parse().ok().map(|height| (Height::new(height), passing))
 }
 
 #[cfg(test)]
@@ -181,8 +232,8 @@ mod tests {
         let kept = KeptStates::beside(&folder.path().join("ledger"));
         assert_eq!(kept.heights().unwrap(), []);
         let records = || (0..9).map(|key| Ok(record(key, (key != 4).then_some(key.into()))));
-        kept.write(Height::new(17), records()).unwrap();
-        kept.write(Height::new(5), std::iter::empty()).unwrap();
+        kept.write(Height::new(17), KeptFor::Good, records()).unwrap();
+        kept.write(Height::new(5), KeptFor::Good, std::iter::empty()).unwrap();
         assert_eq!(kept.heights().unwrap(), [Height::new(5), Height::new(17)]);
         let read = kept.read(Height::new(17)).unwrap().unwrap();
         assert_eq!(read.len(), 8);
@@ -191,10 +242,33 @@ mod tests {
     }
 
     #[test]
+    fn of_states_kept_for_a_time_the_newest_stay_and_those_for_good_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = KeptStates::beside(&folder.path().join("ledger"));
+        let write = |height, kept_for| {
+            let one = std::iter::once(Ok(record(1, Some(0))));
+            kept.write(Height::new(height), kept_for, one).unwrap();
+        };
+        write(4, KeptFor::Good);
+        for height in [2, 4, 6, 8, 10] {
+            write(height, KeptFor::Newest(2));
+        }
+        assert_eq!(kept.heights().unwrap(), [4, 8, 10].map(Height::new));
+        for height in [4, 8, 10] {
+            assert!(kept.read(Height::new(height)).unwrap().is_some(), "{height}");
+        }
+        assert_eq!(kept.read(Height::new(6)).unwrap(), None);
+        write(12, KeptFor::Newest(0));
+        write(14, KeptFor::Newest(1));
+        assert_eq!(kept.heights().unwrap(), [4, 12, 14].map(Height::new));
+    }
+
+    #[test]
     fn a_cut_off_foreign_or_renamed_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let kept = KeptStates::beside(&folder.path().join("ledger"));
-        let path = kept.write(Height::new(7), std::iter::once(Ok(record(1, Some(0))))).unwrap();
+        let one = std::iter::once(Ok(record(1, Some(0))));
+        let path = kept.write(Height::new(7), KeptFor::Good, one).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();

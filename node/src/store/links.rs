@@ -70,6 +70,16 @@ impl<'a> HopMap<'a> {
         Self { store, cursor: None, changes: BTreeMap::new() }
     }
 
+    /// A map in memory with the intervals of an earlier one; none when a row is no interval.
+    pub(super) fn restored(store: &'a Store, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Option<Self> {
+        let intervals = rows.into_iter().map(|(key, value)| {
+            let interval = decode_interval(&key, &value).ok()?;
+            Some((key, Some(interval)))
+        });
+        let changes = intervals.collect::<Option<_>>()?;
+        Some(Self { changes, ..Self::in_memory(store) })
+    }
+
     /// All intervals of a map in memory as rows, in the order of their keys.
     pub(super) fn intervals(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
         self.changes.iter().filter_map(|(key, change)| {

@@ -33,7 +33,7 @@ mod validators;
 mod votes;
 
 pub use batch::BlockBatch;
-pub use check::RowChecker;
+pub use check::{RowChecker, SavedRows};
 pub use checkpoints::{
     CheckpointFork, CosignedMark, CosignedRoot, FORKS_PER_COSIGNER_MAX, StoredCheckpoint,
 };
@@ -42,7 +42,7 @@ pub use database::Store;
 pub use error::StoreError;
 pub(crate) use history::decode_entry;
 pub use history::{BlockPosition, StoredBlock, StoredOutcome};
-pub use kept::{KeptRecords, KeptStates};
+pub use kept::{KeptFor, KeptRecords, KeptStates};
 pub use links::{Link, MovementId, MovementLinks};
 
 pub use undecided::UndecidedBlock;

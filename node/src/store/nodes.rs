@@ -14,6 +14,14 @@ fn run_key(level: u8, index: u64) -> [u8; 9] {
     key
 }
 
+/// Level, first index and number of nodes of a stored run; none when it is no run.
+pub(super) fn node_run(key: &[u8], hashes: &[u8]) -> Option<(u8, u64, u64)> {
+    let (level, first) = key.split_first()?;
+    let (hashes, rest) = hashes.as_chunks::<HASH_BYTES>();
+    let count = u64::try_from(hashes.len()).ok().filter(|count| *count > 0 && rest.is_empty())?;
+    Some((*level, u64::from_be_bytes(first.try_into().ok()?), count))
+}
+
 impl Store {
     /// Adds the nodes that a block completes: one run per level.
     pub(super) fn put_log_nodes(&self, writes: &mut Writes, nodes: &[LogNode]) {

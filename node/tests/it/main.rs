@@ -13,6 +13,7 @@ mod cluster;
 mod config;
 mod crash;
 mod errors;
+mod keep;
 mod ledger;
 mod log_files;
 mod mempool;

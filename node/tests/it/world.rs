@@ -206,7 +206,11 @@ impl Desk {
     }
 
     pub fn open_with(folder: &Path, number: u8, limits: MempoolLimits) -> Self {
-        let genesis = genesis();
+        Self::open_of(genesis(), folder, number, limits)
+    }
+
+    /// Opens a ledger of another genesis.
+    pub fn open_of(genesis: Genesis, folder: &Path, number: u8, limits: MempoolLimits) -> Self {
         let clock = SetClock::new(BlockTime::from_millis(START + 1_000));
         let store = Store::open(folder).unwrap();
         let state = NodeLedger::load(&store, &genesis).unwrap();

@@ -129,3 +129,13 @@ pub fn conflict_of_notes(
     let found = Accusation::from_notes(history.sets().map(|(_, set)| set), first, second);
     Ok(verified(genesis, chain, found))
 }
+
+/// Who signed two certificates for different blocks of one height and round.
+pub fn conflict_of_certificates(
+    genesis: &Genesis,
+    chain: &ValidatorChain,
+    first: &Certificate,
+    second: &Certificate,
+) -> Vec<Accused> {
+    verified(genesis, chain, Accusation::from_certificates(genesis.chain_id(), first, second))
+}

@@ -337,3 +337,50 @@ fn two_sides_of_a_fork_accuse_who_signed_both_and_nobody_else() {
     let same = bench.desk.good("audit blame history.cets history.cets --output json");
     assert_eq!(same.json()["proven"], false);
 }
+
+#[test]
+fn two_bare_certificates_of_one_height_accuse_who_signed_both() {
+    let bench = Bench::new();
+    let certificate =
+        |block: &StoredBlock| -> Certificate { codec::decode(&block.certificate).unwrap() };
+    let honest = certificate(&bench.ledger.blocks[2]);
+    let mut forked = certificate(&bench.ledger.forked(2, 3));
+    let write = |name: &str, json: serde_json::Value| {
+        bench.desk.write(name, &serde_json::to_string_pretty(&json).unwrap());
+    };
+    write("honest.json", serde_json::json!(honest));
+    // As `cets block` shows it, among other fields.
+    write("forked.json", serde_json::json!({ "block_id": forked.block_id, "certificate": forked }));
+    let genesis = "--genesis net/genesis.json --output json";
+    let ran = bench.desk.run(&format!("audit blame honest.json forked.json --out found {genesis}"));
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    let charges = ran.json()["charges"].as_array().unwrap().clone();
+    assert_eq!(charges.len(), 3, "{charges:?}");
+    for charge in &charges {
+        let file = charge["file"].as_str().unwrap();
+        let checked = bench.desk.good(&format!("verify {file} {genesis}"));
+        assert_eq!(checked.json()["charge"], charge["charge"]);
+        assert_eq!(checked.json()["charge"]["act"]["statements"]["height"], 3);
+    }
+
+    // A forged signature accuses nobody, nor do other rounds, other heights, or one block.
+    let nobody = |json: serde_json::Value, words: &str| {
+        write("other.json", json);
+        let line = "audit blame honest.json other.json --genesis net/genesis.json";
+        let ran = bench.desk.good(line);
+        assert!(ran.out.contains(words) && ran.out.contains("Nobody is proven"), "{}", ran.out);
+    };
+    let mut round = forked.clone();
+    round.round = 1;
+    nobody(serde_json::json!(round), "in rounds 0 and 1");
+    let height = certificate(&bench.ledger.blocks[1]);
+    nobody(serde_json::json!(height), "of heights 3 and 2");
+    nobody(serde_json::json!(honest), "the same block 3");
+    for one in &mut forked.signatures {
+        one.signature = Signature::new([7; 64]);
+    }
+    nobody(serde_json::json!(forked), "two blocks 3 in round 0");
+    let ran = bench.desk.run("audit blame honest.json net/genesis.json --genesis net/genesis.json");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("no certificate of a block"), "{}", ran.err);
+}

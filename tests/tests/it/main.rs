@@ -6,6 +6,7 @@
     clippy::cast_sign_loss
 )]
 
+mod blame;
 mod cluster;
 mod determinism;
 mod foreign_verifiers;

@@ -3,18 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use cets_contracts::audit::{AccusationFile, Act, Charge};
+use cets_contracts::block::Certificate;
 use cets_contracts::genesis::Genesis;
 use cets_contracts::proof::ValidatorChain;
 use cets_contracts::transparency::Note;
 use cets_contracts::types::BlockId;
 use clap::Args;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::compare::is_history;
 use super::own_genesis;
 use crate::audit::{
-    Accused, HistorySource, StoredHistory, conflict_of_notes, evidence_of_node, fork_of_files,
-    fork_of_nodes, light_audit_node,
+    Accused, HistorySource, StoredHistory, conflict_of_certificates, conflict_of_notes,
+    evidence_of_node, fork_of_files, fork_of_nodes, light_audit_node,
 };
 use crate::client::Node;
 use crate::error::{CliError, ErrorKind};
@@ -27,8 +29,8 @@ use crate::text::Text;
 /// Arguments of `cets audit blame`.
 #[derive(Debug, Args)]
 pub struct BlameArgs {
-    /// Two exported histories or two checkpoints that contradict each other; without, the nodes of
-    /// the context are asked for their evidence and compared with each other
+    /// Two exported histories, checkpoints or certificates (JSON, as `cets block`) that contradict
+    /// each other; without, the nodes of the context are asked for evidence and compared
     #[arg(value_name = "FILE", num_args = 2, conflicts_with = "check")]
     files: Vec<PathBuf>,
     /// Checks an accusation file; needs the genesis file and nothing else
@@ -110,30 +112,101 @@ fn of_files(
         let fork = fork_of_files(&mut a, &mut b)?;
         return Ok((fork.accused, vec![fork_text(fork.height)]));
     }
-    let note = |path: &Path| -> Result<Note, CliError> {
-        let shown = path.display();
-        read_text(path)?.parse::<Note>().map_err(|error| {
-            CliError::user(text!(
-                "{shown} is neither an exported history nor a checkpoint: {error}",
-                "{shown} 既不是导出的历史也不是检查点：{error}"
-            ))
-        })
-    };
-    let (a, b) = (note(first)?, note(second)?);
+    let (a, b) = (read_signed(first)?, read_signed(second)?);
     let Some(genesis) = genesis else {
         return Err(CliError::usage(text!(
-            "checkpoints are checked against the genesis file: --genesis FILE",
-            "核验检查点需要创世文件：--genesis 文件"
+            "what validators signed is checked against the genesis file: --genesis FILE",
+            "核验验证者的签名需要创世文件：--genesis 文件"
         )));
     };
-    // Cosigners that came after genesis are known from the changes that a node shows.
+    // Validators that came after genesis are known from the changes that a node shows.
     let chain = if session.context().nodes.is_empty() {
         ValidatorChain::default()
     } else {
         let node = Node::connect(session)?;
         light_audit_node(&node, &genesis, None, &|_| {})?.into_chain()
     };
-    Ok((conflict_of_notes(&genesis, &chain, &a, &b)?, Vec::new()))
+    match (a, b) {
+        (Signed::Checkpoint(a), Signed::Checkpoint(b)) => {
+            Ok((conflict_of_notes(&genesis, &chain, &a, &b)?, Vec::new()))
+        }
+        (Signed::Certificate(a), Signed::Certificate(b)) => {
+            let notes = vec![certificates_text(&a, &b)];
+            Ok((conflict_of_certificates(&genesis, &chain, &a, &b), notes))
+        }
+        _ => Err(CliError::usage(text!(
+            "a checkpoint and a certificate cannot contradict each other: give two of one kind",
+            "检查点与区块证书无法相互矛盾：请给出两份同类文件"
+        ))),
+    }
+}
+
+/// What validators signed, in a file.
+enum Signed {
+    Checkpoint(Note),
+    Certificate(Certificate),
+}
+
+/// A certificate alone, or what `cets block --output json` shows, which holds one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum CertificateForm {
+    Alone(Certificate),
+    OfBlock { certificate: Certificate },
+}
+
+fn read_signed(path: &Path) -> Result<Signed, CliError> {
+    let (text, shown) = (read_text(path)?, path.display());
+    if text.trim_start().starts_with('{') {
+        let form: CertificateForm = serde_json::from_str(&text).map_err(|_| {
+            CliError::user(text!(
+                "{shown} is JSON, but no certificate of a block",
+                "{shown} 是 JSON，但不是区块证书"
+            ))
+            .hint(text!(
+                "write one with: cets block HEIGHT --output json",
+                "可用以下命令导出：cets block 高度 --output json"
+            ))
+        })?;
+        let (CertificateForm::Alone(certificate) | CertificateForm::OfBlock { certificate }) = form;
+        return Ok(Signed::Certificate(certificate));
+    }
+    text.parse().map(Signed::Checkpoint).map_err(|error| {
+        CliError::user(text!(
+            "{shown} is no exported history, no certificate, and no checkpoint: {error}",
+            "{shown} 既不是导出的历史或区块证书，也不是检查点：{error}"
+        ))
+    })
+}
+
+/// How two certificates stand to each other.
+fn certificates_text(a: &Certificate, b: &Certificate) -> Text {
+    let (height, other, first, second) = (a.height, b.height, a.round, b.round);
+    if height != other {
+        return text!(
+            "The certificates are of heights {height} and {other}: they contradict nothing.",
+            "两份证书分别属于高度 {height} 与 {other}：并不矛盾。"
+        );
+    }
+    if a.block_id == b.block_id {
+        return text!(
+            "Both certificates decide the same block {height}.",
+            "两份证书确认的是同一区块 {height}。"
+        );
+    }
+    if first != second {
+        return text!(
+            "The certificates decide two blocks {height}, in rounds {first} and {second}: if both \
+             have a quorum the ledger is forked, but a validator may change its vote between \
+             rounds, so that these signatures accuse nobody.",
+            "两份证书在第 {first} 轮与第 {second} 轮确认了两个不同的区块 {height}：若均达到法定多数，\
+             则账本已分叉；但验证者可在轮次之间改变投票，因此这些签名不能指控任何人。"
+        );
+    }
+    text!(
+        "The certificates decide two blocks {height} in round {first}.",
+        "两份证书在第 {first} 轮确认了两个不同的区块 {height}。"
+    )
 }
 
 fn of_nodes(genesis: Option<Genesis>, session: &Session<'_>) -> Result<Findings, CliError> {

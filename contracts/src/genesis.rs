@@ -33,6 +33,7 @@ pub enum ClockRule {
 
 /// An account that exists from the start: an institution's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GenesisAccount {
     /// What it is; numbers are given per role in the order of the list.
     pub role: Role,
@@ -50,6 +51,7 @@ pub struct GenesisAccount {
 
 /// A parameter that is set from the start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GenesisParameter {
     /// Which.
     pub name: ParameterName,

@@ -8,7 +8,7 @@ use cets_contracts::codec;
 use cets_contracts::genesis::Genesis;
 use cets_contracts::types::{Digest, Height};
 
-use super::{HistorySource, StoredHistory, broken};
+use super::{HistorySource, StoredHistory, broken, broken_text};
 use crate::client::Node;
 use crate::error::CliError;
 use crate::text;
@@ -74,8 +74,7 @@ impl KnownSets {
         certificate: &[u8],
     ) -> Result<(Header, Certificate), CliError> {
         let unreadable = |error: &dyn std::fmt::Display| {
-            CliError::user(text!("block {position}: {error}", "区块 {position}：{error}"))
-                .fact("audit", "broken")
+            broken_text(text!("block {position}: {error}", "区块 {position}：{error}"))
         };
         let block = Block::decode(block).map_err(|error| unreadable(&error))?;
         let certificate = codec::decode(certificate).map_err(|error| unreadable(&error))?;

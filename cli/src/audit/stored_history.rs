@@ -12,8 +12,8 @@ use cets_contracts::genesis::Genesis;
 use cets_contracts::state::Tip;
 use cets_contracts::types::Height;
 
-use super::HistorySource;
 use super::source::other_history;
+use super::{HistorySource, broken_text};
 use crate::error::CliError;
 use crate::text;
 use crate::text::Text;
@@ -22,6 +22,7 @@ use crate::text::Text;
 pub struct StoredHistory {
     path: PathBuf,
     file: BufReader<File>,
+    place: Place,
     genesis: Genesis,
     /// A frame that was read too early.
     pending: Option<Frame>,
@@ -38,19 +39,20 @@ impl StoredHistory {
         if read.is_err() || magic != *HISTORY_MAGIC {
             return Err(broken(&path, text!("it is no history of a ledger", "不是账本历史文件")));
         }
-        let Some(Frame::Genesis(json)) = read_frame(&path, &mut file)? else {
+        let mut place = Place { number: 0, offset: HISTORY_MAGIC.len() };
+        let Some(Frame::Genesis(json)) = read_frame(&path, &mut file, &mut place)? else {
             return Err(broken(&path, text!("it has no genesis", "缺少创世文件")));
         };
         let genesis = serde_json::from_str(&json)
             .map_err(|error| broken(&path, text!("its genesis: {error}", "其创世文件：{error}")))?;
-        Ok(Self { path, file, genesis, pending: None })
+        Ok(Self { path, file, place, genesis, pending: None })
     }
 
     fn next_frame(&mut self) -> Result<Frame, CliError> {
         if let Some(frame) = self.pending.take() {
             return Ok(frame);
         }
-        read_frame(&self.path, &mut self.file)?
+        read_frame(&self.path, &mut self.file, &mut self.place)?
             .ok_or_else(|| broken(&self.path, text!("it ends before its end", "文件提前结束")))
     }
 }
@@ -120,12 +122,24 @@ impl HistorySource for StoredHistory {
 fn broken(path: &Path, what: Text) -> CliError {
     let (english, chinese) = (what.get(crate::text::Lang::En), what.get(crate::text::Lang::Zh));
     let path = path.display();
-    CliError::user(Text::new(format!("{path}: {english}"), format!("{path}：{chinese}")))
-        .fact("audit", "broken")
+    broken_text(Text::new(format!("{path}: {english}"), format!("{path}：{chinese}")))
+}
+
+/// Where the next frame of a file begins.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Number of the frame, from 0; block `n` is frame `n`.
+    number: u64,
+    /// Bytes before it.
+    offset: usize,
 }
 
 /// One frame; none at the end of the file.
-fn read_frame(path: &Path, file: &mut impl Read) -> Result<Option<Frame>, CliError> {
+fn read_frame(
+    path: &Path,
+    file: &mut impl Read,
+    place: &mut Place,
+) -> Result<Option<Frame>, CliError> {
     let mut length = [0u8; 4];
     match file.read_exact(&mut length) {
         Ok(()) => {}
@@ -133,19 +147,40 @@ fn read_frame(path: &Path, file: &mut impl Read) -> Result<Option<Frame>, CliErr
         Err(error) => return Err(CliError::file(path, &error)),
     }
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    let Place { number, offset } = *place;
     if length > FRAME_BYTES_MAX {
-        return Err(broken(path, text!("a frame is too long", "数据帧过长")));
+        return Err(broken(
+            path,
+            text!(
+                "frame {number} at byte {offset} is too long: {length} bytes",
+                "位于第 {offset} 字节的数据帧 {number} 过长：{length} 字节"
+            ),
+        ));
     }
     // Grows as bytes arrive: a false length costs no memory.
     let mut body = Vec::new();
     let limit = u64::try_from(length).unwrap_or(u64::MAX);
     file.take(limit).read_to_end(&mut body).map_err(|error| CliError::file(path, &error))?;
     if body.len() != length {
-        return Err(broken(path, text!("it is cut off", "文件不完整")));
+        return Err(broken(
+            path,
+            text!(
+                "it is cut off in frame {number}, which begins at byte {offset}",
+                "文件不完整：在始于第 {offset} 字节的数据帧 {number} 处中断"
+            ),
+        ));
     }
     let frame = Frame::decode(&body).map_err(|error| {
-        broken(path, text!("a frame cannot be read: {error}", "数据帧无法读取：{error}"))
+        broken(
+            path,
+            text!(
+                "frame {number} at byte {offset} cannot be read: {error}",
+                "位于第 {offset} 字节的数据帧 {number} 无法读取：{error}"
+            ),
+        )
     })?;
+    place.number = number.saturating_add(1);
+    place.offset = offset.saturating_add(length).saturating_add(4);
     Ok(Some(frame))
 }
 

@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use super::{HistorySource, read_snapshot, write_snapshot};
 use crate::error::{CliError, ErrorKind};
 use crate::text;
+use crate::text::{Lang, Text};
 
 /// Most blocks that are prepared together.
 const BATCH_BLOCKS_MAX: usize = 1_024;
@@ -141,9 +142,18 @@ fn save(auditor: &Auditor, plan: &AuditPlan<'_>) -> Result<(), CliError> {
 
 /// A failure of the audit: the history does not hold.
 pub fn broken(error: &dyn std::error::Error) -> CliError {
+    broken_text(text!("{error}", "{error}"))
+}
+
+/// A failure of the audit in words that name the place.
+pub fn broken_text(what: Text) -> CliError {
+    let (english, chinese) = (what.get(Lang::En), what.get(Lang::Zh));
     CliError::new(
         ErrorKind::User,
-        text!("the history does not hold: {error}", "账本历史不成立：{error}"),
+        Text::new(
+            format!("the history does not hold: {english}"),
+            format!("账本历史不成立：{chinese}"),
+        ),
     )
     .hint(text!(
         "keep this history as evidence and audit another node's",

@@ -43,10 +43,10 @@ const TOP: u16 = 84;
 const FOOT: u16 = 668;
 const LINE: u16 = 15;
 const MODULE: u16 = 2;
-const WORDS_LEFT: u16 = 226;
+const WORDS_LEFT: u16 = 194;
 /// Width of a value and of a line of the foot, in hundredths of the size of its letters.
 const VALUE_WIDTH: u32 = 3_800;
-const FOOT_WIDTH: u32 = 4_000;
+const FOOT_WIDTH: u32 = 4_300;
 
 /// Draws a certificate.
 pub fn to_pdf(certificate: &Certificate) -> Result<Vec<u8>, CertificateError> {

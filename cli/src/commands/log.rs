@@ -228,7 +228,15 @@ fn verify_report(verified: &Verified, anchored: bool) -> Report {
             "哈希成立，并经法定多数验证者联署；目录中没有条目。"
         ),
     };
-    Report::new(json).facts(facts).line(verdict)
+    let report = Report::new(json).facts(facts).line(verdict);
+    match verified.judged.unknown_lines {
+        0 => report,
+        count => report.line(text!(
+            "{count} signature lines of the checkpoint are by keys of no validator: they count for \
+             nothing, and a line that was changed looks like that.",
+            "检查点中有 {count} 行签名不属于任何验证者的密钥：不计入联署；被改动的签名行也会如此显示。"
+        )),
+    }
 }
 
 fn judged_json(judged: &Judged, anchored: bool) -> Value {
@@ -245,6 +253,7 @@ fn judged_json(judged: &Judged, anchored: bool) -> Value {
         "root": checkpoint.root,
         "cosigned": cosigned,
         "validators": judged.validators,
+        "unknown_signature_lines": judged.unknown_lines,
         "anchored": anchored,
     })
 }

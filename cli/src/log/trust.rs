@@ -1,10 +1,13 @@
 //! Whose cosignatures count: from the genesis document and the changes of validators.
 
-use cets_contracts::block::{Header, LogEntry};
+use cets_contracts::block::{Header, LogEntry, ValidatorSet};
 use cets_contracts::codec;
 use cets_contracts::genesis::Genesis;
 use cets_contracts::proof::{ValidatorChain, ValidatorHistory};
-use cets_contracts::transparency::{Checkpoint, Cosigned, Note, Policy, PolicyError, origin};
+use cets_contracts::transparency::{
+    Checkpoint, Cosigned, Note, NoteSignature, Policy, PolicyError, VerifierKey, log_key, origin,
+    witness_key,
+};
 use cets_contracts::types::Height;
 
 use crate::error::CliError;
@@ -31,20 +34,21 @@ pub struct Judged {
     pub validators: usize,
     /// First height that they decided.
     pub since: Height,
+    /// Signature lines of the checkpoint that none of their keys made.
+    pub unknown_lines: usize,
 }
 
 impl Trust {
     /// Verifies the changes of validators from the genesis document on.
     pub fn new(genesis: &Genesis, changes: &[u8]) -> Result<Self, CliError> {
         let chain: ValidatorChain = codec::decode(changes).map_err(|error| {
-            CliError::user(text!(
+            broken(text!(
                 "{CHANGES_FILE} holds no changes of validators: {error}",
                 "{CHANGES_FILE} 不是验证者变更：{error}"
             ))
         })?;
-        let validators = ValidatorHistory::verify(genesis, &chain).map_err(|error| {
-            CliError::user(text!("{CHANGES_FILE}: {error}", "{CHANGES_FILE}：{error}"))
-        })?;
+        let validators = ValidatorHistory::verify(genesis, &chain)
+            .map_err(|error| broken(text!("{CHANGES_FILE}: {error}", "{CHANGES_FILE}：{error}")))?;
         Ok(Self { origin: origin(&genesis.network, genesis.chain_id()), validators })
     }
 
@@ -72,7 +76,8 @@ impl Trust {
             match policy.verify(&note) {
                 Ok(cosigned) => {
                     let validators = set.members().len();
-                    return Ok(Judged { cosigned, validators, since });
+                    let unknown_lines = self.unknown_lines(&note, set);
+                    return Ok(Judged { cosigned, validators, since, unknown_lines });
                 }
                 Err(error) => refused = refused.or(Some(error)),
             }
@@ -86,6 +91,17 @@ impl Trust {
             },
             |error: PolicyError| broken(text!("checkpoint: {error}", "checkpoint：{error}")),
         ))
+    }
+
+    /// Signature lines of a note that are by no key of these validators.
+    fn unknown_lines(&self, note: &Note, set: &ValidatorSet) -> usize {
+        let keys = set
+            .members()
+            .iter()
+            .flat_map(|member| [witness_key(&self.origin, member), log_key(&self.origin, member)]);
+        let keys: Vec<VerifierKey> = keys.flatten().collect();
+        let unknown = |line: &&NoteSignature| keys.iter().all(|key| !line.is_by(key));
+        note.signatures().iter().filter(unknown).count()
     }
 
     /// The policy of the validators of a height, as text.
@@ -114,5 +130,9 @@ impl Trust {
 
 /// A log that does not hold.
 pub fn broken(sentence: text::Text) -> CliError {
-    CliError::user(sentence).fact("log", "broken")
+    CliError::user(sentence).fact("log", "broken").hint(text!(
+        "keep the folder as evidence, and export the log from another node into a new one \
+         (`cets log export`)",
+        "请保留该目录作为证据，并从其他节点导出日志到新目录（`cets log export`）"
+    ))
 }

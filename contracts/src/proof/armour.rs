@@ -7,6 +7,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::types::Digest;
+
 /// Most bytes of the text of a proof file.
 pub const PROOF_TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -43,6 +45,16 @@ pub enum ArmourError {
     Comment {
         /// Number of the line, from 1.
         line: usize,
+    },
+    /// The digest before the proof is not that of its bytes.
+    #[error(
+        "the proof was changed: its digest is {found}, line {line} says another; ask for it again"
+    )]
+    Digest {
+        /// Number of the line, from 1.
+        line: usize,
+        /// BLAKE3 of the bytes.
+        found: Digest,
     },
     /// The content is no canonical base64.
     #[error("the proof is no canonical base64 with padding")]

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::codec;
 use crate::genesis::Genesis;
-use crate::types::{BlockId, BlockTime, Height};
+use crate::types::{BlockId, BlockTime, Digest, Height};
 
 /// A proof of any kind. Variants are append-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +146,10 @@ impl ProofFile {
     pub fn from_text(text: &str) -> Result<Self, ArmourError> {
         let file = Self::decode(&armour::read(text)?)?;
         let expected = file.to_text();
+        if let Some((_, line)) = changed_digest(text, &expected) {
+            let found = Digest::new(*blake3::hash(&file.encode()).as_bytes());
+            return Err(ArmourError::Digest { line, found });
+        }
         // Bytes have one armour, so that only lines before it or white space after it may differ.
         let mut lines = text.lines().zip(1..);
         for expected in expected.lines() {
@@ -169,4 +173,13 @@ impl ProofFile {
         let (height, time) = (anchor.height(), anchor.time());
         Ok(VerifiedProof { height, time, block_id: anchor.header.id(), claim })
     }
+}
+
+/// The line of the digest and its number, when it is not as expected. Changed bytes show here
+/// first, whatever else they change.
+fn changed_digest<'t>(text: &'t str, expected: &str) -> Option<(&'t str, usize)> {
+    let is_digest = |line: &str| line.starts_with("blake3 ");
+    let expected = expected.lines().find(|line| is_digest(line))?;
+    let (found, line) = text.lines().zip(1..).find(|(line, _)| is_digest(line))?;
+    (found != expected).then_some((found, line))
 }

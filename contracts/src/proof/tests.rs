@@ -703,6 +703,15 @@ fn any_changed_character_of_the_text_of_a_file_is_detected() {
         let altered = text.replacen("height ", "height 9", 1);
         assert_ne!(altered, text);
         assert_eq!(ProofFile::from_text(&altered), Err(ArmourError::Comment { line: 1 }));
+        let mut other = file.clone();
+        other.validators.changes.clear();
+        if other != file {
+            let body = |text: &str| text.split_once("-----BEGIN").unwrap().1.to_owned();
+            let (head, _) = text.split_once("-----BEGIN").unwrap();
+            let swapped = format!("{head}-----BEGIN{}", body(&other.to_text()));
+            let refused = ProofFile::from_text(&swapped);
+            assert!(matches!(refused, Err(ArmourError::Digest { line: 2, .. })), "{refused:?}");
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub enum WalkError<E> {
         expected: usize,
     },
     /// The tiles of the right edge do not lead to the root.
-    #[error("{paths} do not lead to the root of the checkpoint of size {size}")]
+    #[error("the hashes of {paths} do not lead to the root of the checkpoint of size {size}")]
     Edge {
         /// The files.
         paths: String,

@@ -14,13 +14,21 @@ DAMAGED = (Refused, UnicodeDecodeError, ValueError, IndexError, KeyError)
 
 
 def read(path):
-    return pathlib.Path(path).read_text("utf-8")
+    """The text of a file, line ends as they are."""
+    return pathlib.Path(path).read_bytes().decode("utf-8")
 
 
 def proof(genesis, *files):
     genesis = json.loads(read(genesis))
     for file in files:
         print(*proofs.verify_bytes(genesis, proofs.unarmour(read(file))), sep="\n")
+
+
+def proof_bytes(genesis, *files):
+    """Proofs without their armour."""
+    genesis = json.loads(read(genesis))
+    for file in files:
+        print(*proofs.verify_bytes(genesis, pathlib.Path(file).read_bytes()), sep="\n")
 
 
 def tlog_proof(policy, *files):
@@ -56,7 +64,7 @@ def tamper(genesis, *files):
 
 
 COMMANDS = {
-    "proof": proof, "tlog": tlog_proof, "log": log, "history": history, "tamper": tamper,
+    "proof": proof, "bytes": proof_bytes, "tlog": tlog_proof, "log": log, "history": history, "tamper": tamper,
 }
 
 

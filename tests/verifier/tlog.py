@@ -13,9 +13,19 @@ from ledger import (
 
 def unbase64(text, place):
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Refused(f"{place} is no base64") from error
+    if base64.b64encode(data).decode() != text:
+        raise Refused(f"{place} is no canonical base64")
+    return data
+
+
+def number(text, place):
+    """A decimal number without sign, leading zeros or other characters."""
+    if not (text.isascii() and text.isdigit()) or str(int(text)) != text:
+        raise Refused(f"{place} is no number")
+    return int(text)
 
 
 class Key:
@@ -65,18 +75,19 @@ class Policy:
         if len(parts) != 4 or not lines.endswith("\n"):
             raise Refused("the checkpoint has not three lines and signatures")
         origin, size, root = parts[0], parts[1], unbase64(parts[2], "the root of the checkpoint")
-        if str(int(size)) != size or len(root) != 32:
-            raise Refused("the checkpoint has no size or no root")
+        size = number(size, "the size of the checkpoint")
+        if len(root) != 32:
+            raise Refused("the checkpoint has no root")
         logs = [key for key in self.logs if key.name == origin]
         if not logs:
             raise Refused(f"the origin {origin} is not that of the policy")
         signatures = []
-        for line in lines.splitlines():
-            dash, name, encoded = line.split(" ")
-            if dash != "\u2014":
-                raise Refused("a signature line does not begin with a dash")
-            blob = unbase64(encoded, f"the signature of {name}")
-            signatures.append((name, blob[:4], blob[4:]))
+        for line in lines[:-1].split("\n"):
+            words = line.split(" ")
+            if len(words) != 3 or words[0] != "\u2014":
+                raise Refused("a line of the checkpoint is no signature")
+            blob = unbase64(words[2], f"the signature of {words[1]}")
+            signatures.append((words[1], blob[:4], blob[4:]))
 
         def of(key):
             return [sig for name, ident, sig in signatures if (name, ident) == (key.name, key.id)]
@@ -84,7 +95,7 @@ class Policy:
         signed = False
         for key in logs:
             for signature in of(key):
-                if not verify_signature(key.key, signature, text.encode()):
+                if key.type != 1 or not verify_signature(key.key, signature, text.encode()):
                     raise Refused(f"a signature of {key.name} is forged or damaged")
                 signed = True
         if not signed:
@@ -101,7 +112,7 @@ class Policy:
                 cosigned.add(name)
         if self.quorum != "none" and not self.met(self.quorum, cosigned):
             raise Refused(f"{len(cosigned)} cosignatures of the checkpoint are no quorum")
-        return origin, int(size), root
+        return origin, size, root
 
 
 def verify_proof(policy, text):
@@ -113,7 +124,7 @@ def verify_proof(policy, text):
     if not lines[1].startswith("extra ") or not lines[2].startswith("index "):
         raise Refused("the proof holds no entry or no index")
     entry = unbase64(lines[1][6:], "the entry")
-    index = int(lines[2][6:])
+    index = number(lines[2][6:], "the index of the proof")
     path = [unbase64(line, "a node of the path") for line in lines[3:]]
     origin, size, root = policy.verify(checkpoint)
     verify_path(leaf_hash(entry), index, size, path, root, f"log entry {index}")
@@ -148,7 +159,7 @@ def tile_path(level, index, width):
 def verify_log(policy, folder):
     """Walks a whole log from its files."""
     folder = pathlib.Path(folder)
-    origin, size, root = policy.verify((folder / "checkpoint").read_text("utf-8"))
+    origin, size, root = policy.verify((folder / "checkpoint").read_bytes().decode("utf-8"))
     hashes = []
     for index, width in rows(size):
         path = tile_path("entries", index, width)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use cets_contracts::genesis::Genesis;
-use cets_contracts::proof::ProofFile;
+use cets_contracts::proof::{Proof, ProofFile};
 use cets_contracts::transparency::{Policy, TlogProof};
 use cets_tests::formats;
 use cets_tests::sample_ledger::SampleLedger;
@@ -47,6 +47,13 @@ fn has(program: &str, argument: &str) -> bool {
     Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
 }
 
+/// Says why a test does not run; where nothing may be skipped, that is a failure.
+fn skip(reason: &str) {
+    let allowed = std::env::var_os("NOTHING_SKIPPED").is_none();
+    assert!(allowed, "{reason}, and NOTHING_SKIPPED is set");
+    println!("skipped: {reason}");
+}
+
 fn run_session(folder: &std::path::Path) -> String {
     let output =
         Command::new("bash").arg("-c").arg(session()).current_dir(folder).output().unwrap();
@@ -56,11 +63,13 @@ fn run_session(folder: &std::path::Path) -> String {
 #[test]
 fn the_session_by_hand_accepts_the_sample_and_refuses_it_damaged() {
     if !has("openssl", "version") || !has("basenc", "--version") || !has("bash", "--version") {
-        println!("skipped: openssl, basenc or bash is not installed");
+        skip("openssl, basenc or bash is not installed");
         return;
     }
     let good = run_session(&sample(""));
     assert!(good.contains("in the log: "), "{good}");
+    let id = "7afdb648a88afbde17d7f1dbe9e105af9b9d4e5af9177dda972b977a79b92e37";
+    assert!(good.contains(&format!("transaction {id}: accepted in block 2\n")), "{good}");
     assert!(good.contains("validator/registry cosigned at 2021-07-16T01:30:03Z"), "{good}");
     assert!(good.ends_with("3 good cosignatures, 3 needed\n"), "{good}");
 
@@ -98,7 +107,7 @@ impl Verifier {
     fn new() -> Option<Self> {
         let found = python().map(Self);
         if found.is_none() {
-            println!("skipped: no python3 with the packages of tests/verifier/requirements.txt");
+            skip("no python3 with the packages of tests/verifier/requirements.txt");
         }
         found
     }
@@ -214,4 +223,86 @@ fn the_python_verifier_walks_the_log_and_the_history_and_names_what_is_damaged()
         let message = history.unwrap_err();
         assert!(message.contains(says), "{message}");
     }
+}
+
+/// The proof in a text, and the text of a proof.
+fn bytes_of(text: &str) -> Vec<u8> {
+    cets_contracts::codec::encode(&ProofFile::from_text(text).unwrap())
+}
+
+#[test]
+fn the_python_verifier_is_as_strict_as_the_page() {
+    let Some(verifier) = Verifier::new() else { return };
+    let (folder, genesis) = (tempfile::tempdir().unwrap(), sample("genesis.json"));
+    let text = std::fs::read_to_string(sample("units.cets-proof")).unwrap();
+    let good = bytes_of(&text);
+    let raw = folder.path().join("proof.bytes");
+    let judge = |bytes: &[u8]| {
+        std::fs::write(&raw, bytes).unwrap();
+        let output = verifier.run(&["bytes".as_ref(), genesis.as_ref(), raw.as_ref()]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(error) }
+    };
+    assert_eq!(judge(&good), Ok(()));
+    let trailing = [&good[..], &[0]].concat();
+    assert!(judge(&trailing).unwrap_err().contains("1 bytes too many"));
+    // The first byte is the number of validator changes, none; here in two bytes.
+    assert_eq!(good[0], 0);
+    let long_form = [&[0x80, 0][..], &good[1..]].concat();
+    assert!(judge(&long_form).unwrap_err().contains("longer form than it needs"));
+    let mut unknown = good.clone();
+    unknown[1] = 9;
+    assert!(judge(&unknown).unwrap_err().contains("variant 9 is unknown"));
+
+    // Certificates: one signature twice, and 2f of 3f + 1.
+    let certificate = |change: fn(&mut Vec<cets_contracts::block::CommitSignature>)| {
+        let mut file = ProofFile::from_text(&text).unwrap();
+        let Proof::Units(proof) = &mut file.proof else { panic!("another proof") };
+        change(&mut proof.anchor.certificate.signatures);
+        cets_contracts::codec::encode(&file)
+    };
+    let twice = certificate(|signatures| {
+        let first = signatures[0];
+        *signatures.last_mut().unwrap() = first;
+    });
+    assert!(judge(&twice).unwrap_err().contains("stands twice"));
+    let few = certificate(|signatures| signatures.truncate(2));
+    assert!(judge(&few).unwrap_err().contains("has power 2, needs 3"));
+
+    // Checkpoints: a cosignature written twice counts once, and no other form of a number or of
+    // base64 is taken.
+    let ledger = SampleLedger::story();
+    let policy = sample("policy");
+    let judge = |text: &str| {
+        std::fs::write(&raw, text).unwrap();
+        let output = verifier.run(&["tlog".as_ref(), policy.as_ref(), raw.as_ref()]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(error) }
+    };
+    let good = ledger.tlog_proof(2, 2, 3).to_string();
+    assert_eq!(judge(&good), Ok(()));
+    let two = ledger.tlog_proof(2, 2, 2).to_string();
+    let line = two.lines().find(|line| line.contains("/validator/")).unwrap();
+    let doubled = format!("{two}{line}\n");
+    assert!(
+        judge(&doubled).unwrap_err().contains("2 cosignatures of the checkpoint are no quorum")
+    );
+    for (from, to, says) in [
+        ("index 2\n", "index 02\n", "the index of the proof is no number"),
+        ("index 2\n", "index +2\n", "the index of the proof is no number"),
+        ("\n5\n", "\n05\n", "the size of the checkpoint is no number"),
+        ("c2sp.org/tlog-proof@v1", "c2sp.org/tlog-proof@v2", "no tlog-proof"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let found = judge(&good.replacen(from, to, 1)).unwrap_err();
+        assert!(found.contains(says), "{says}: {found}");
+    }
+    // The root has 32 bytes, so that its last character has two bits that mean nothing.
+    let root = good.lines().find(|line| line.ends_with('=') && !line.contains(' ')).unwrap();
+    let at = root.len() - 2;
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let value = alphabet.iter().position(|one| *one == root.as_bytes()[at]).unwrap();
+    let sloppy = format!("{}{}=", &root[..at], char::from(alphabet[value + 1]));
+    let found = judge(&good.replacen(root, &sloppy, 1)).unwrap_err();
+    assert!(found.contains("no canonical base64"), "{found}");
 }

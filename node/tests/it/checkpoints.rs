@@ -194,7 +194,8 @@ async fn only_the_first_block_of_a_second_is_cosigned_and_the_same_bytes_again()
     assert_eq!(first, vote(&desk, &own));
     desk.decide(&[]);
     assert_eq!(checkpoints(&desk).advance(Some(&own)).unwrap(), Some(first), "the same second");
-    assert_eq!(checkpoints(&desk).receive(&[vote(&desk, &cosigner(1))]).unwrap(), 1);
+    checkpoints(&desk).receive(&[vote(&desk, &cosigner(1))]).unwrap();
+    assert!(checkpoints(&desk).take_fresh().is_empty(), "it counts for nothing");
     desk.clock.advance(1_000);
     desk.decide(&[]);
     let second = checkpoints(&desk).advance(Some(&own)).unwrap().unwrap();

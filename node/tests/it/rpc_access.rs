@@ -5,17 +5,20 @@ use cets_api::{
     ListEvidenceRequest, ListHoldingsRequest, ListObligationsRequest, ListTasksRequest,
     ListTransactionsRequest, LogProofRequest, LookupSerialRequest, ProveRecordsRequest,
     SimulateRequest, StreamBlocksRequest, StreamEventsRequest, StreamUnitsRequest,
+    TraceRangeRequest,
 };
 use cets_contracts::audit::HistoryRecord;
 use cets_contracts::block::EventRecord;
 use cets_contracts::codec;
 use cets_contracts::rules::allowances::transfer::Transfer;
-use cets_contracts::rules::{Effects, Event};
-use cets_contracts::state::{Key, Table, UnitRange, keys};
-use cets_contracts::types::{AccountId, PublicKey};
+use cets_contracts::rules::{Effects, Event, UnitMovement};
+use cets_contracts::state::{Key, Table, UnitPlace, UnitRange, keys};
+use cets_contracts::types::{AccountId, PublicKey, Selection, SerialRange};
 use tonic::{Code, Status};
 
-use super::rpc_market::{Market, Party, TRADED_BY_TRANSFER, cea, quantity, year};
+use super::rpc_market::{
+    ISSUED, Market, Party, TRADED_BY_TRANSFER, assert_accepted, cea, quantity, year,
+};
 use super::rpc_network::{Client, public, report};
 
 fn text(party: Party) -> String {
@@ -439,4 +442,67 @@ async fn evidence_is_for_everyone() {
     let kept = anybody.operations().list_evidence(anybody.ask(ListEvidenceRequest {})).await;
     let kept = kept.unwrap().into_inner();
     assert_eq!((kept.evidence, kept.checkpoint_forks), (vec![], vec![]));
+}
+
+/// The parts and movements of a range that a caller gets, as texts of serials and holders.
+async fn traced(client: &Client, range: SerialRange) -> Result<(Vec<String>, Vec<String>), Answer> {
+    let request = client.ask(TraceRangeRequest { range: range.to_string() });
+    let answer = match client.ledger().trace_range(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return Err(answer_of::<()>(Err(status))),
+    };
+    let parts = answer.parts.iter().map(|part| {
+        let place: UnitPlace = codec::decode(&part.place).unwrap();
+        format!("{} {}", part.range, place.holder)
+    });
+    let hops = answer.hops.iter().map(|hop| {
+        let movement: UnitMovement = codec::decode(&hop.movement).unwrap();
+        let from = movement.from.map(|place| place.holder.to_string()).unwrap_or_default();
+        format!("{} {from} > {}", movement.range, movement.to.holder)
+    });
+    Ok((parts.collect(), hops.collect()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_is_traced_as_far_as_the_caller_sees_a_side_of_each_movement() {
+    let market = Market::open().await;
+    // Units 1 to 1,000 went from the mill (Hubei) to the trader (Hubei); 1 to 100 go on to the
+    // plant (Hebei).
+    let first = SerialRange::inclusive(cea(), 1, 100).unwrap();
+    let units = Selection::Ranges(vec![first]);
+    let order = Transfer { to: market.plant.account, units };
+    assert_accepted(&market.final_answer(&market.signed(market.trader, order)).await);
+    let asked = SerialRange::inclusive(cea(), 1, TRADED_BY_TRANSFER).unwrap();
+    let [mill, trader, plant] = [market.mill, market.trader, market.plant].map(text);
+    let of = |first: u64, last: u64| SerialRange::inclusive(cea(), first, last).unwrap();
+    let parts =
+        [format!("{} {plant}", of(1, 100)), format!("{} {trader}", of(101, TRADED_BY_TRANSFER))];
+    let hops = [
+        format!("{}  > {mill}", of(1, ISSUED)),
+        format!("{} {mill} > {trader}", of(1, TRADED_BY_TRANSFER)),
+        format!("{} {trader} > {plant}", of(1, 100)),
+    ];
+    for (party, sees_parts, sees_hops) in [
+        (market.mill, &parts[..0], &hops[..2]),
+        (market.trader, &parts[1..], &hops[1..]),
+        (market.plant, &parts[..1], &hops[2..]),
+        (market.hubei, &parts[1..], &hops[..]),
+        (market.hebei, &parts[..1], &hops[2..]),
+        (market.auditor, &parts[..], &hops[..]),
+        (market.registry, &parts[..], &hops[..]),
+    ] {
+        let client = market.client(party).await;
+        let (found_parts, found_hops) = traced(&client, asked).await.unwrap();
+        assert_eq!(found_parts, sees_parts, "{party:?}");
+        assert_eq!(found_hops, sees_hops, "{party:?}");
+    }
+    // The plant had nothing to do with the rest, the owner and the exchange with nothing.
+    let plant = market.client(market.plant).await;
+    assert_eq!(traced(&plant, of(101, TRADED_BY_TRANSFER)).await, Err(Answer::NotAllowed));
+    for party in [market.owner, market.exchange, market.settlement] {
+        let client = market.client(party).await;
+        assert_eq!(traced(&client, asked).await, Err(Answer::NotAllowed), "{party:?}");
+    }
+    let anybody = market.network.public().await;
+    assert_eq!(traced(&anybody, asked).await, Err(Answer::TokenRequired));
 }

@@ -155,7 +155,8 @@ impl App {
         }
     }
 
-    async fn answer(
+    /// Answers one message.
+    pub async fn answer(
         &mut self,
         message: AppMsg<EngineContext>,
         channels: &Channels<EngineContext>,

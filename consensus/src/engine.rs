@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::abstain::must_abstain_until;
 use crate::app::{App, Exit};
+use crate::blocking::off_thread;
 use crate::config::{ConfigError, EngineConfig};
 use crate::context::EngineContext;
 use crate::guard::Guard;
@@ -89,6 +90,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Nobody watches yet.
+    pub fn new(tip: Height) -> Self {
+        Self {
+            health: watch::Sender::new(EngineHealth::new(tip)),
+            events: broadcast::Sender::new(EVENTS_BEHIND_MAX),
+            network: Mutex::new(None),
+        }
+    }
+
     /// Changes the health.
     pub fn update(&self, change: impl FnOnce(&mut EngineHealth)) {
         self.health.send_modify(change);
@@ -231,11 +241,7 @@ pub async fn start(
     .await?;
     let chain_id = ledger.chain_id();
     let peer_id = network_key(&keys)?.public().to_peer_id().to_string();
-    let shared = Arc::new(Shared {
-        health: watch::Sender::new(EngineHealth::new(tip)),
-        events: broadcast::Sender::new(EVENTS_BEHIND_MAX),
-        network: Mutex::new(None),
-    });
+    let shared = Arc::new(Shared::new(tip));
     let path = config.wal_path.clone();
     let logged = logged_height(&path).map_err(|source| EngineError::Log { path, source })?;
     let abstains_until = must_abstain_until(guard.height(), logged, tip);
@@ -290,7 +296,7 @@ where
     E: Into<EngineError> + Send + 'static,
     F: FnOnce() -> Result<T, E> + Send + 'static,
 {
-    match tokio::task::spawn_blocking(work).await {
+    match off_thread(work).await {
         Ok(outcome) => outcome.map_err(Into::into),
         Err(panic) => Err(EngineError::LedgerPanic(panic.to_string())),
     }

@@ -6,6 +6,7 @@
 mod abstain;
 #[cfg(not(test))]
 mod app;
+mod blocking;
 #[cfg(all(feature = "byzantine", not(test)))]
 mod byzantine;
 mod codec;
@@ -22,6 +23,8 @@ mod ledger;
 #[cfg(not(test))]
 mod misbehavior;
 mod signing;
+#[cfg(all(feature = "simulation", not(test)))]
+pub mod simulation;
 #[cfg(not(test))]
 mod spawn;
 mod statements;

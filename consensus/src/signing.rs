@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cets_contracts::block::VoteStep;
-use cets_contracts::crypto::{self, SignedMessage as Signed};
+use cets_contracts::crypto::SignedMessage as Signed;
 use cets_contracts::types::{ChainId, Height, PublicKey, Signature};
 use malachitebft_app_channel::app::types::core::{
     NilOrVal, SignedExtension, SignedMessage, SignedProposal, SignedVote, ValidatorProof,
@@ -13,6 +13,7 @@ use malachitebft_app_channel::app::types::core::{
 use malachitebft_signing::{Error, Signer, VerificationResult, Verifier};
 use tracing::error;
 
+use crate::blocking::off_thread;
 use crate::context::{BlockProposal, BlockVote, EngineContext, NoExtension};
 use crate::evidence::SignedStep;
 use crate::guard::Guard;
@@ -68,7 +69,7 @@ impl GuardedSigner {
     }
 
     /// A signer that contradicts itself, for fault tests.
-    #[cfg(feature = "byzantine")]
+    #[cfg(any(feature = "byzantine", feature = "simulation"))]
     pub fn unguarded(chain_id: ChainId, signer: Arc<dyn EngineSigner>) -> Self {
         Self { chain_id, signer, guard: None }
     }
@@ -85,7 +86,7 @@ impl GuardedSigner {
         message: Vec<u8>,
     ) -> Result<Signature, Error> {
         let (guard, signer) = (self.guard.clone(), Arc::clone(&self.signer));
-        let signed = tokio::task::spawn_blocking(move || {
+        let signed = off_thread(move || {
             let admitted = guard.map_or(Ok(()), |it| it.admit(height, round, step, &message));
             admitted.map(|()| signer.sign(&message))
         });
@@ -134,7 +135,7 @@ impl Signer<EngineContext> for GuardedSigner {
     ) -> Result<ValidatorProof<EngineContext>, Error> {
         let message = ValidatorProof::<EngineContext>::signing_bytes(&public_key, &peer_id);
         let signer = Arc::clone(&self.signer);
-        let signed = tokio::task::spawn_blocking(move || signer.sign(&message));
+        let signed = off_thread(move || signer.sign(&message));
         let signature = signed.await.map_err(Error::from_source)?.map_err(Error::from_source)?;
         Ok(ValidatorProof::new(public_key, peer_id, signature))
     }
@@ -154,7 +155,15 @@ impl EngineVerifier {
 }
 
 fn verdict(message: &[u8], signature: &Signature, key: &PublicKey) -> VerificationResult {
-    VerificationResult::from_bool(crypto::verify(&Signed { key, signature, message }))
+    VerificationResult::from_bool(holds(&Signed { key, signature, message }))
+}
+
+/// Whether a signature is good, with ZIP-215 semantics.
+pub fn holds(signed: &Signed<'_>) -> bool {
+    #[cfg(all(feature = "simulation", not(test)))]
+    return crate::simulation::remembered(signed);
+    #[cfg(not(all(feature = "simulation", not(test))))]
+    cets_contracts::crypto::verify(signed)
 }
 
 #[async_trait]

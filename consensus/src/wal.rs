@@ -34,22 +34,28 @@ const LOCK_WAIT: Duration = Duration::from_millis(50);
 ///
 /// A file shorter than its header is one whose creation was interrupted: it is removed.
 pub fn logged_height(path: &Path) -> std::io::Result<Option<Height>> {
-    let mut header = [0u8; WAL_HEADER_BYTES];
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    match file.read_exact(&mut header) {
+    let height = header_height(&mut file)?;
+    if height.is_none() {
+        std::fs::remove_file(path)?;
+    }
+    Ok(height)
+}
+
+/// Height that the header of a log names; `None` when the header is cut off.
+pub fn header_height(log: &mut impl Read) -> std::io::Result<Option<Height>> {
+    let mut header = [0u8; WAL_HEADER_BYTES];
+    match log.read_exact(&mut header) {
         Ok(()) => {
             let mut height = [0u8; 8];
             height.copy_from_slice(&header[4..]);
             Ok(Some(Height::new(u64::from_be_bytes(height))))
         }
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            std::fs::remove_file(path)?;
-            Ok(None)
-        }
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }
 }

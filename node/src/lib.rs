@@ -10,6 +10,8 @@ pub mod mempool;
 pub mod metrics;
 pub mod read;
 pub mod rpc;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod store;
 pub mod web;
 

@@ -16,6 +16,7 @@ pub mod licences;
 pub mod model;
 pub mod sample_ledger;
 pub mod scenario;
+pub mod sim;
 pub mod vectors;
 pub mod workload;
 pub mod workspace;

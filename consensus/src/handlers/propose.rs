@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use crate::app::App;
+use crate::blocking::off_thread;
 use crate::context::{BlockPart, BlockValue, EngineContext, EngineHeight, StreamStart};
 use crate::engine::EngineError;
 use crate::spawn::Role;
@@ -98,7 +99,7 @@ async fn stream(
     let statement =
         stream_statement(app.chain_id, height, round, polka_round, block_id, block_bytes);
     let signer = Arc::clone(signer);
-    let signature = match tokio::task::spawn_blocking(move || signer.sign(&statement)).await {
+    let signature = match off_thread(move || signer.sign(&statement)).await {
         Ok(Ok(signature)) => signature,
         Ok(Err(fault)) => return error!(%fault, "the block stream is not signed"),
         Err(panic) => return error!(%panic, "the block stream is not signed"),

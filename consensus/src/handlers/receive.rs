@@ -1,7 +1,7 @@
 //! Takes the parts of proposed blocks, and judges each block that is complete.
 
 use bytes::Bytes;
-use cets_contracts::crypto::{self, SignedMessage};
+use cets_contracts::crypto::SignedMessage;
 use malachitebft_app_channel::Reply;
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
 use malachitebft_app_channel::app::types::ProposedValue;
@@ -14,6 +14,7 @@ use crate::context::{
 };
 use crate::engine::EngineError;
 use crate::ledger::{BlockSource, BlockVerdict};
+use crate::signing::holds;
 use crate::statements::stream_statement;
 use crate::status::EngineEvent;
 use crate::streams::{ReceivedBlock, StreamKey, StreamPart};
@@ -85,7 +86,7 @@ fn is_from_proposer(app: &App, start: &StreamStart) -> bool {
         start.block_id,
         start.block_bytes,
     );
-    crypto::verify(&SignedMessage { key: &key, signature: &start.signature, message: &message })
+    holds(&SignedMessage { key: &key, signature: &start.signature, message: &message })
 }
 
 /// Judges a complete block, or keeps it until its height starts.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cets_consensus::{BlockSource, BlockVerdict, LedgerFault};
 use cets_contracts::block::{Block, BlockError, Header, execute_block};
-use cets_contracts::tx::{EnvelopeError, Transaction, verify_batch};
+use cets_contracts::tx::{EnvelopeError, Transaction};
 use cets_contracts::types::{BlockId, Height};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::NodeLedger;
 use super::pending::{Judgement, Outcome, PendingBlock};
-use crate::mempool::PooledTransaction;
+use crate::mempool::{PooledTransaction, verify_signatures};
 
 const ACTION: &str = "judge a block";
 /// Transactions whose signatures are verified in one batch.
@@ -187,10 +187,13 @@ impl NodeLedger {
                 _ => batches.push((vec![position], vec![transaction])),
             }
         }
-        let verified: Vec<_> = batches
-            .into_par_iter()
-            .map(|(positions, batch)| (positions, verify_batch(batch)))
-            .collect();
+        let verify = |(positions, batch)| (positions, verify_signatures(batch));
+        // Waking other threads costs more than one small batch.
+        let verified: Vec<(Vec<usize>, Vec<_>)> = if batches.len() < 2 {
+            batches.into_iter().map(verify).collect()
+        } else {
+            batches.into_par_iter().map(verify).collect()
+        };
         for (positions, verdicts) in verified {
             for (position, verdict) in positions.into_iter().zip(verdicts) {
                 let transaction = Arc::new(verdict.map_err(|error| (position, error))?);

@@ -23,6 +23,7 @@ mod waiters;
 
 pub use limits::MempoolLimits;
 pub use pool::{PoolSize, PooledTransaction};
+pub(crate) use queue::verify_signatures;
 pub use queue::{Mempool, Origin};
 pub use submit::SubmitError;
 pub use waiters::WaitEnd;

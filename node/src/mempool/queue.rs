@@ -7,7 +7,7 @@ use cets_contracts::Fault;
 use cets_contracts::block::{BlockContext, check_envelope};
 use cets_contracts::rules::stranger;
 use cets_contracts::state::keys;
-use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction, verify_batch};
+use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction};
 use cets_contracts::types::{BlockTime, TxId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,7 +31,8 @@ pub enum Origin {
     Peer,
 }
 
-type Verdicts = Vec<Result<TxId, SubmitError>>;
+type Verdict = Result<TxId, SubmitError>;
+type Verdicts = Vec<Verdict>;
 
 struct Submission {
     transactions: Vec<Transaction>,
@@ -74,6 +75,23 @@ impl Mempool {
         clock: Arc<dyn Clock>,
         threads: usize,
     ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<PooledTransaction>)> {
+        let (mempool, receiver, fresh) = Self::idle(limits, state, clock);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for number in 0..threads.max(1) {
+            let (inner, receiver) = (Arc::clone(&mempool.inner), Arc::clone(&receiver));
+            std::thread::Builder::new()
+                .name(format!("verify-{number}"))
+                .spawn(move || verify_loop(&inner, &receiver))?;
+        }
+        Ok((mempool, fresh))
+    }
+
+    /// A mempool whose submissions nobody verifies yet.
+    fn idle(
+        limits: MempoolLimits,
+        state: SharedState,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, mpsc::Receiver<Submission>, mpsc::UnboundedReceiver<PooledTransaction>) {
         let (submissions, receiver) = mpsc::channel(SUBMISSIONS_QUEUED_MAX);
         let (fresh, fresh_receiver) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
@@ -85,14 +103,25 @@ impl Mempool {
             clock,
             fresh,
         });
-        let receiver = Arc::new(Mutex::new(receiver));
-        for number in 0..threads.max(1) {
-            let (inner, receiver) = (Arc::clone(&inner), Arc::clone(&receiver));
-            std::thread::Builder::new()
-                .name(format!("verify-{number}"))
-                .spawn(move || verify_loop(&inner, &receiver))?;
-        }
-        Ok((Self { inner, submissions }, fresh_receiver))
+        (Self { inner, submissions }, receiver, fresh_receiver)
+    }
+
+    /// A mempool without threads, for simulations: submit with [`Self::submit_in_place`].
+    #[cfg(feature = "simulation")]
+    pub fn without_threads(
+        limits: MempoolLimits,
+        state: SharedState,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, mpsc::UnboundedReceiver<PooledTransaction>) {
+        let (mempool, _, fresh) = Self::idle(limits, state, clock);
+        (mempool, fresh)
+    }
+
+    /// Submits on the calling thread; one answer each, in order.
+    #[cfg(feature = "simulation")]
+    pub fn submit_in_place(&self, batch: Vec<Vec<u8>>, origin: Origin) -> Verdicts {
+        let (verdicts, unverified) = self.screen(batch);
+        merge(verdicts, self.inner.admit(verify_signatures(unverified), origin))
     }
 
     /// How much waits.
@@ -108,6 +137,12 @@ impl Mempool {
 
     /// Submits many transactions; one answer each, in order. Much cheaper than one by one.
     pub async fn submit_batch(&self, batch: Vec<Vec<u8>>, origin: Origin) -> Verdicts {
+        let (verdicts, unverified) = self.screen(batch);
+        merge(verdicts, self.verify(unverified, origin).await)
+    }
+
+    /// Answers what needs no curve arithmetic; the rest is left to be verified, in order.
+    fn screen(&self, batch: Vec<Vec<u8>>) -> (Vec<Option<Verdict>>, Vec<Transaction>) {
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut unverified = Vec::new();
         for bytes in batch {
@@ -121,13 +156,7 @@ impl Mempool {
                 Err(error) => verdicts.push(Some(Err(error))),
             }
         }
-        let mut late = self.verify(unverified, origin).await.into_iter();
-        verdicts
-            .into_iter()
-            .map(|verdict| {
-                verdict.unwrap_or_else(|| late.next().unwrap_or(Err(SubmitError::Stopping)))
-            })
-            .collect()
+        (verdicts, unverified)
     }
 
     async fn verify(&self, transactions: Vec<Transaction>, origin: Origin) -> Verdicts {
@@ -242,6 +271,23 @@ impl Mempool {
     }
 }
 
+/// Puts late verdicts into the places that wait for them.
+fn merge(verdicts: Vec<Option<Verdict>>, late: Verdicts) -> Verdicts {
+    let mut late = late.into_iter();
+    let mut next = || late.next().unwrap_or(Err(SubmitError::Stopping));
+    verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(&mut next)).collect()
+}
+
+/// Verifies the signatures of many transactions together.
+pub(crate) fn verify_signatures(
+    batch: Vec<Transaction>,
+) -> Vec<Result<VerifiedTransaction, EnvelopeError>> {
+    #[cfg(feature = "simulation")]
+    return crate::simulation::verify_remembered(batch);
+    #[cfg(not(feature = "simulation"))]
+    cets_contracts::tx::verify_batch(batch)
+}
+
 enum Screened {
     /// It waits in the pool already.
     Waits(TxId),
@@ -354,7 +400,7 @@ fn verify_loop(inner: &Inner, receiver: &Mutex<mpsc::Receiver<Submission>>) {
             shares.push((transactions.len(), origin, reply));
             all.extend(transactions);
         }
-        let mut verified = verify_batch(all).into_iter();
+        let mut verified = verify_signatures(all).into_iter();
         for (count, origin, reply) in shares {
             let share = verified.by_ref().take(count).collect();
             // A caller that went away needs no answer.

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBPinnableSlice, DBRawIterator, DBRecoveryMode, Options, WriteBatch, WriteOptions,
+    DBRecoveryMode, Options, WriteBatch, WriteOptions,
 };
 
+use super::backend::{Cursor, Value};
+#[cfg(feature = "simulation")]
+use super::simulated::{Change, SimulatedDisk};
 use super::{Column, StoreError, migrations};
 
 /// Memory for blocks read back, shared by all tables.
@@ -28,8 +31,20 @@ pub struct Store {
 }
 
 struct Inner {
-    db: DB,
+    database: Database,
     folder: PathBuf,
+}
+
+enum Database {
+    Rocks(DB),
+    #[cfg(feature = "simulation")]
+    Simulated(SimulatedDisk),
+}
+
+impl From<DB> for Database {
+    fn from(db: DB) -> Self {
+        Self::Rocks(db)
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -40,7 +55,11 @@ impl std::fmt::Debug for Store {
 
 /// Writes that become durable together or not at all.
 #[derive(Default)]
-pub(super) struct Writes(WriteBatch);
+pub(super) struct Writes {
+    batch: WriteBatch,
+    #[cfg(feature = "simulation")]
+    simulated: Vec<Change>,
+}
 
 /// Whether a write returns only when it is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +81,23 @@ impl Store {
             .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
         let db = DB::open_cf_descriptors(&database_options(), folder, columns)
             .map_err(|error| open_error(error.into_string()))?;
-        let store = Self { inner: Arc::new(Inner { db, folder: folder.to_owned() }) };
+        let store = Self::over(db, folder);
         migrations::run(&store)?;
         Ok(store)
+    }
+
+    /// Opens the ledger on a disk in memory.
+    #[cfg(feature = "simulation")]
+    pub fn simulated(disk: SimulatedDisk) -> Result<Self, StoreError> {
+        let folder = disk.folder().to_owned();
+        let store = Self::over(Database::Simulated(disk), &folder);
+        migrations::run(&store)?;
+        Ok(store)
+    }
+
+    fn over(database: impl Into<Database>, folder: &Path) -> Self {
+        let (database, folder) = (database.into(), folder.to_owned());
+        Self { inner: Arc::new(Inner { database, folder }) }
     }
 
     /// Opens the ledger of a folder for reading, also while a node writes to it: what was
@@ -81,7 +114,7 @@ impl Store {
         let db = DB::open_cf_descriptors_read_only(&options, folder, columns, false).map_err(
             |error| StoreError::Open { folder: folder.to_owned(), reason: error.into_string() },
         )?;
-        let store = Self { inner: Arc::new(Inner { db, folder: folder.to_owned() }) };
+        let store = Self::over(db, folder);
         migrations::check(&store)?;
         Ok(store)
     }
@@ -91,15 +124,18 @@ impl Store {
         &self.inner.folder
     }
 
-    pub(super) fn get(
-        &self,
-        column: Column,
-        key: &[u8],
-    ) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
-        self.inner
-            .db
-            .get_pinned_cf(self.handle(column), key)
-            .map_err(|error| self.failed("read", error))
+    pub(super) fn get(&self, column: Column, key: &[u8]) -> Result<Option<Value<'_>>, StoreError> {
+        match &self.inner.database {
+            Database::Rocks(db) => db
+                .get_pinned_cf(handle(db, column), key)
+                .map(|found| found.map(Value::Pinned))
+                .map_err(|error| self.failed("read", error.into_string())),
+            #[cfg(feature = "simulation")]
+            Database::Simulated(disk) => disk
+                .get(column, key)
+                .map(|found| found.map(Value::Kept))
+                .map_err(|reason| self.failed("read", reason)),
+        }
     }
 
     pub(super) fn get_decoded<T: serde::de::DeserializeOwned>(
@@ -114,21 +150,45 @@ impl Store {
     }
 
     /// A cursor over a table; after use ask [`Self::check_cursor`].
-    pub(super) fn cursor(&self, column: Column) -> DBRawIterator<'_> {
-        self.inner.db.raw_iterator_cf(self.handle(column))
+    pub(super) fn cursor(&self, column: Column) -> Cursor<'_> {
+        match &self.inner.database {
+            Database::Rocks(db) => Cursor::Rocks(db.raw_iterator_cf(handle(db, column))),
+            #[cfg(feature = "simulation")]
+            Database::Simulated(disk) => Cursor::Simulated(disk.cursor(column)),
+        }
     }
 
     /// Whether the cursor stopped because of an error.
-    pub(super) fn check_cursor(&self, cursor: &DBRawIterator<'_>) -> Result<(), StoreError> {
-        cursor.status().map_err(|error| self.failed("read", error))
+    pub(super) fn check_cursor(&self, cursor: &Cursor<'_>) -> Result<(), StoreError> {
+        match cursor {
+            Cursor::Rocks(cursor) => {
+                cursor.status().map_err(|error| self.failed("read", error.into_string()))
+            }
+            #[cfg(feature = "simulation")]
+            Cursor::Simulated(cursor) if cursor.is_rotten() => {
+                Err(self.failed("read", "Corruption: block checksum mismatch".to_owned()))
+            }
+            #[cfg(feature = "simulation")]
+            Cursor::Simulated(_) => Ok(()),
+        }
     }
 
     pub(super) fn put(&self, writes: &mut Writes, column: Column, key: &[u8], value: &[u8]) {
-        writes.0.put_cf(self.handle(column), key, value);
+        match &self.inner.database {
+            Database::Rocks(db) => writes.batch.put_cf(handle(db, column), key, value),
+            #[cfg(feature = "simulation")]
+            Database::Simulated(_) => {
+                writes.simulated.push((column, key.into(), Some(value.into())));
+            }
+        }
     }
 
     pub(super) fn delete(&self, writes: &mut Writes, column: Column, key: &[u8]) {
-        writes.0.delete_cf(self.handle(column), key);
+        match &self.inner.database {
+            Database::Rocks(db) => writes.batch.delete_cf(handle(db, column), key),
+            #[cfg(feature = "simulation")]
+            Database::Simulated(_) => writes.simulated.push((column, key.into(), None)),
+        }
     }
 
     pub(super) fn write(
@@ -137,18 +197,28 @@ impl Store {
         durability: Durability,
         action: &'static str,
     ) -> Result<(), StoreError> {
-        let mut options = WriteOptions::default();
-        options.set_sync(durability == Durability::Synced);
-        self.inner.db.write_opt(writes.0, &options).map_err(|error| self.failed(action, error))
+        let is_synced = durability == Durability::Synced;
+        match &self.inner.database {
+            Database::Rocks(db) => {
+                let mut options = WriteOptions::default();
+                options.set_sync(is_synced);
+                db.write_opt(writes.batch, &options)
+                    .map_err(|error| self.failed(action, error.into_string()))
+            }
+            #[cfg(feature = "simulation")]
+            Database::Simulated(disk) => disk
+                .write(&writes.simulated, is_synced)
+                .map_err(|reason| self.failed(action, reason)),
+        }
     }
 
-    fn handle(&self, column: Column) -> &ColumnFamily {
-        self.inner.db.cf_handle(column.name()).expect("every table is opened with the database")
+    fn failed(&self, action: &'static str, reason: String) -> StoreError {
+        StoreError::Disk { action, folder: self.inner.folder.clone(), reason }
     }
+}
 
-    fn failed(&self, action: &'static str, error: rocksdb::Error) -> StoreError {
-        StoreError::Disk { action, folder: self.inner.folder.clone(), reason: error.into_string() }
-    }
+fn handle(db: &DB, column: Column) -> &ColumnFamily {
+    db.cf_handle(column.name()).expect("every table is opened with the database")
 }
 
 /// Settings of the whole database.

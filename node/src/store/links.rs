@@ -11,9 +11,9 @@ use cets_contracts::codec;
 use cets_contracts::rules::UnitMovement;
 use cets_contracts::state::keys;
 use cets_contracts::types::{Instrument, LogIndex, Serial, SerialRange};
-use rocksdb::DBRawIterator;
 use serde::{Deserialize, Serialize};
 
+use super::backend::Cursor;
 use super::database::Writes;
 use super::history::StoredOutcome;
 use super::{Column, Store, StoreError};
@@ -56,7 +56,7 @@ struct Interval {
 pub(super) struct HopMap<'a> {
     store: &'a Store,
     /// None when what the store holds does not count.
-    cursor: Option<DBRawIterator<'a>>,
+    cursor: Option<Cursor<'a>>,
     changes: BTreeMap<Vec<u8>, Option<Interval>>,
 }
 

@@ -15,6 +15,7 @@
 //!
 //! History is kept once: a block is its header and its log entries, and is put together from them.
 
+mod backend;
 mod batch;
 mod check;
 mod checkpoints;
@@ -28,6 +29,8 @@ mod migrations;
 mod nodes;
 mod records;
 mod runs;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod undecided;
 mod validators;
 mod votes;
@@ -44,5 +47,6 @@ pub(crate) use history::decode_entry;
 pub use history::{BlockPosition, StoredBlock, StoredOutcome};
 pub use kept::{KeptFor, KeptRecords, KeptStates};
 pub use links::{Link, MovementId, MovementLinks};
-
+#[cfg(feature = "simulation")]
+pub use simulated::SimulatedDisk;
 pub use undecided::UndecidedBlock;

@@ -47,7 +47,7 @@ pub struct Run {
 }
 
 /// Parameters at which small numbers of tonnes meet every limit.
-fn parameters() -> Vec<GenesisParameter> {
+pub fn parameters() -> Vec<GenesisParameter> {
     use ParameterName as P;
     let day = |text: &str| i64::from(fixture::date(text).as_days());
     vec![

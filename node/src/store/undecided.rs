@@ -1,6 +1,7 @@
 //! Blocks that may still be decided, and which of them this node proposed.
 
 use bytes::Bytes;
+use cets_contracts::block::Block;
 use cets_contracts::codec;
 use cets_contracts::types::{BlockId, Height};
 
@@ -71,7 +72,8 @@ impl Store {
         Ok(self.get_decoded(Column::Proposals, PROPOSALS_KEY)?.unwrap_or_default())
     }
 
-    /// All blocks that may still be decided.
+    /// All blocks that may still be decided, each held against its identifier: once a quorum
+    /// decided it, only its transactions and roots are looked at.
     pub fn undecided(&self) -> Result<Vec<UndecidedBlock>, StoreError> {
         let mut blocks = Vec::new();
         let mut cursor = self.cursor(Column::Undecided);
@@ -81,8 +83,13 @@ impl Store {
             let (id, (height, bytes)) = decoded.ok_or_else(|| {
                 StoreError::damaged(Column::Undecided, hex::encode(key), "it is no block")
             })?;
+            let id = BlockId::new(id);
+            if !Block::decode(bytes).is_ok_and(|block| block.header.id() == id) {
+                let reason = "it is not the block of its identifier";
+                return Err(StoreError::damaged(Column::Undecided, id, reason));
+            }
             blocks.push(UndecidedBlock {
-                id: BlockId::new(id),
+                id,
                 height: Height::new(u64::from_be_bytes(*height)),
                 bytes: Bytes::copy_from_slice(bytes),
             });

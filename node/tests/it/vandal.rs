@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cets_contracts::audit::InvariantSchedule;
-use cets_contracts::block::Certificate;
+use cets_contracts::block::{Block, Certificate};
 use cets_contracts::codec;
 use cets_contracts::state::{Account, StatusKind, keys};
 use cets_contracts::types::Tonnes;
@@ -269,4 +269,26 @@ async fn nodes_and_entries_beyond_the_end_of_the_log_are_found() {
     })
     .await;
     assert!(message.contains("entries, 14: it lies beyond the last block"), "{message}");
+}
+
+#[tokio::test]
+async fn a_changed_block_that_waits_for_its_decision_is_found_at_the_next_start() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [a, b] = [0, 1].map(|number| Desk::open(folders[usize::from(number)].path(), number));
+    issued(&a, &[&b]).await;
+    let proposed = a.propose();
+    b.clock.set(cets_node::clock::Clock::now(&a.clock));
+    b.judge(&a, &proposed);
+    drop(b);
+    let folder = folders[1].path();
+    assert_eq!(Store::open(folder).unwrap().undecided().unwrap().len(), 1);
+    let disk = Disk::open(folder);
+    let (key, value) = disk.rows(Column::Undecided).pop().unwrap();
+    let mut block = Block::decode(&value[8..]).unwrap();
+    // It still executes to the same roots, but is another block than the quorum decides.
+    block.header.time = block.header.time.saturating_add_millis(1);
+    disk.put(Column::Undecided, &key, &[&value[..8], &block.encode()].concat());
+    drop(disk);
+    let message = Store::open(folder).unwrap().undecided().unwrap_err().to_string();
+    assert!(message.contains("table undecided"), "{message}");
 }

@@ -10,6 +10,10 @@ use super::network::Event;
 use super::plan::SECOND;
 use super::world::World;
 
+/// Why a node may stop: nothing can be written.
+pub(super) const FULL: &str = "its disk is full";
+/// Why a node may stop: something stored is not what was written.
+pub(super) const ROTS: &str = "its disk rots";
 /// Writes among which the power goes.
 const WRITES: u64 = 120;
 /// Tables whose values rot.
@@ -86,7 +90,7 @@ impl World<'_> {
     fn fill_disk(&mut self, node: u16) {
         let machine = &mut self.machines[usize::from(node)];
         machine.device.set_full(true);
-        machine.excuse = Some("its disk is full");
+        machine.excuse = Some(FULL);
         let mended = self.now + self.chooser.within(SECOND / 5, 4 * SECOND);
         self.network.at(mended, Event::DiskMends { node });
     }
@@ -124,7 +128,7 @@ impl World<'_> {
         let (place, silent) = (self.chooser.below(1 << 40), self.chooser.percent(40));
         let machine = &mut self.machines[usize::from(node)];
         machine.disk.rot(column, place, silent);
-        machine.excuse = Some("its disk rots");
+        machine.excuse = Some(ROTS);
         if self.chooser.percent(20) {
             self.machines[usize::from(node)].log.rot(place);
         }
@@ -164,7 +168,13 @@ impl World<'_> {
     }
 
     /// Only the log is lost: the guard must keep the node from contradicting itself.
+    ///
+    /// It does not vote before the height is decided, so it is no help while others fail.
     fn lose_log(&mut self, node: u16) {
+        if !self.is_tolerable(node) {
+            return;
+        }
+        self.forgets(node);
         self.machines[usize::from(node)].device.cut();
         self.after(node);
         self.machines[usize::from(node)].log.erase();
@@ -188,6 +198,9 @@ impl World<'_> {
     pub(super) fn mend_disk(&mut self, node: u16) {
         let machine = &mut self.machines[usize::from(node)];
         machine.device.set_full(false);
+        if machine.excuse == Some(FULL) {
+            machine.excuse = None;
+        }
         machine.device.set_sync_micros(0);
     }
 

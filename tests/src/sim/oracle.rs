@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use cets_contracts::block::{Certificate, Header, Outcome, Validator, ValidatorSet};
+use cets_contracts::block::{
+    Certificate, Header, Outcome, Validator, ValidatorSet, VoteStep, vote_sign_bytes,
+};
 use cets_contracts::genesis::Genesis;
 use cets_contracts::invariants;
 use cets_contracts::tx::Transaction;
 use cets_contracts::types::{BlockId, ChainId, Height, TxId};
 use cets_node::read::{FinalTransaction, SharedState};
 use cets_node::store::{Store, StoreError, StoredBlock};
+use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::model::{Model, Seen, Verdict};
 
@@ -109,9 +112,28 @@ impl Oracle {
         Ok(())
     }
 
+    /// A quorum of the validators of a height signed its block; by the crate's own check and by
+    /// one that shares nothing with it.
     fn certified(&mut self, who: &str, it: &Certificate, id: BlockId, set: &ValidatorSet) {
         if let Err(error) = it.verify(self.chain_id, id, set) {
             self.violated(format!("CERTIFICATE: {who}: {error}"));
+        }
+        let step = VoteStep::Precommit;
+        let message = vote_sign_bytes(self.chain_id, step, it.height, it.round, Some(id));
+        let has_signed = |member: &&Validator| {
+            let mut of_member = it.signatures.iter().filter(|it| it.validator == member.address());
+            let signed = of_member.next().zip(of_member.next().is_none().then_some(()));
+            signed.is_some_and(|(signed, ())| {
+                let signature = Signature::from_bytes(signed.signature.as_bytes());
+                VerifyingKey::from_bytes(member.consensus_key.as_bytes())
+                    .is_ok_and(|key| key.verify_strict(&message, &signature).is_ok())
+            })
+        };
+        let signed: u64 = set.members().iter().filter(has_signed).map(|it| it.power).sum();
+        let all: u64 = set.members().iter().map(|member| member.power).sum();
+        if it.block_id != id || signed * 3 <= all * 2 {
+            let height = it.height;
+            self.violated(format!("CERTIFICATE: {who} at {height}: {signed} of {all} signed"));
         }
     }
 
@@ -223,9 +245,9 @@ impl Oracle {
         self.acknowledged.insert(id, answer.height);
     }
 
-    /// Everything a node holds at the end.
-    pub fn at_end(&mut self, who: &str, store: &Store, state: &SharedState) {
-        for (number, known) in (1u64..).zip(self.decided.clone()) {
+    /// Everything a node holds at the end, up to a height.
+    pub fn at_end(&mut self, who: &str, store: &Store, state: &SharedState, last: Height) {
+        for (number, known) in (1..=last.get()).zip(self.decided.clone()) {
             match store.header(Height::new(number)) {
                 Ok(Some(header)) if header.id() == known.id => {}
                 Ok(other) => {
@@ -236,6 +258,9 @@ impl Oracle {
             }
         }
         for (id, height) in self.acknowledged.clone() {
+            if height > last {
+                continue;
+            }
             match store.transaction_index(&id) {
                 Ok(Some(_)) => {}
                 Ok(None) => {

@@ -7,6 +7,7 @@ use cets_consensus::simulation::{Ending, Output, Packet};
 use cets_contracts::types::Height;
 use cets_node::mempool::Origin;
 
+use super::faults::ROTS;
 use super::machine::Machine;
 use super::network::{Event, Network};
 use super::oracle::Oracle;
@@ -117,7 +118,18 @@ impl<'t> World<'t> {
             }
         }
         self.recovery = self.now - began;
-        self.look_at_all();
+        // What is final anywhere by now must come to be final everywhere.
+        let last = self.oracle.tip();
+        while !self.all_reached(last) {
+            if self.now > began + LIVENESS_BOUND {
+                self.not_live(last);
+                return;
+            }
+            if !self.oracle.violations.is_empty() || !self.step() {
+                return;
+            }
+        }
+        self.look_at_all(last);
     }
 
     fn all_reached(&self, goal: Height) -> bool {
@@ -134,13 +146,13 @@ impl<'t> World<'t> {
         self.oracle.violated(what);
     }
 
-    fn look_at_all(&mut self) {
+    fn look_at_all(&mut self, last: Height) {
         for machine in self.machines.iter().filter(|machine| !machine.is_byzantine) {
-            if machine.excuse == Some("its disk rots") {
+            if machine.excuse == Some(ROTS) {
                 continue;
             }
             if let Some(node) = &machine.node {
-                self.oracle.at_end(&machine.name(), &node.store, &node.state);
+                self.oracle.at_end(&machine.name(), &node.store, &node.state, last);
             }
         }
     }
@@ -270,7 +282,7 @@ impl<'t> World<'t> {
                 let name = machine.name();
                 self.oracle.violated(format!("{name} does not start: {reason}"));
             }
-            Some("its disk rots") => {
+            Some(ROTS) => {
                 machine.disk.erase();
                 machine.log.erase();
                 machine.excuse = None;
@@ -292,7 +304,13 @@ impl<'t> World<'t> {
         let ending = machine.node.as_ref().and_then(|running| running.engine.ending());
         let Some(ending) = ending.cloned() else { return };
         machine.node = None;
-        if machine.excuse.is_none() && !machine.is_byzantine {
+        if machine.excuse == Some(ROTS) {
+            // The message says to move the folder away and to fetch the ledger again.
+            machine.excuse = None;
+            machine.disk.erase();
+            machine.log.erase();
+            self.forgets(node);
+        } else if machine.excuse.is_none() && !machine.is_byzantine {
             let name = machine.name();
             let (Ending::Stopped(reason) | Ending::Held(reason)) = ending;
             self.oracle.violated(format!("{name} stops by itself: {reason}"));

@@ -18,6 +18,7 @@ mod model;
 mod network_config;
 mod readme;
 mod scenarios;
+mod sim;
 mod served_log;
 mod three_places;
 mod tidy;

@@ -10,7 +10,7 @@ use malachitebft_app_channel::Channels;
 use malachitebft_app_channel::NetworkMsg;
 use malachitebft_app_channel::app::config::ConsensusConfig;
 use malachitebft_app_channel::app::consensus::{
-    Input, LivenessMsg, Params, SignedConsensusMsg, State, process,
+    Error, Input, LivenessMsg, Params, SignedConsensusMsg, State, process,
 };
 use malachitebft_app_channel::app::events::TxEvent;
 use malachitebft_app_channel::app::metrics::Metrics;
@@ -334,7 +334,7 @@ impl SimulatedEngine {
     pub fn describe(&self) -> String {
         let Some(core) = self.core.as_deref() else { return "not started".to_owned() };
         format!(
-            "height {} round {:?} step {:?} locked {:?} valid {:?} timers {:?} queue {} ending {:?}",
+            "height {} round {:?} step {:?} locked {:?} valid {:?} timers {:?} queue {} {:?}",
             core.height(),
             core.round(),
             core.driver.step(),
@@ -455,9 +455,12 @@ impl SimulatedEngine {
             core.height_start_time = Some(Instant::now());
         }
         let metrics = self.metrics.clone();
-        let outcome: Result<(), malachitebft_app_channel::app::consensus::Error<EngineContext>> = process!(input: input, state: &mut core, metrics: &metrics, with: effect => {
-            self.effect(effect)
-        });
+        let outcome: Result<(), Error<EngineContext>> = process!(
+            input: input,
+            state: &mut core,
+            metrics: &metrics,
+            with: effect => self.effect(effect)
+        );
         self.core = Some(core);
         if let Err(error) = outcome
             && self.is_alive()

@@ -10,11 +10,13 @@
 //! - [`throughput`], [`latency`], [`faults`], [`sizes`], [`trades`]: the goals
 //! - [`postgres`]: the other side
 //! - [`machine`]: processor time, memory, disk, and the machine's own limits
+//! - [`hot_paths`]: the parts of the work, for counting instructions
 //! - [`page`], [`plot`]: the page made from the results
 
 pub mod drive;
 pub mod faults;
 pub mod goal;
+pub mod hot_paths;
 pub mod latency;
 pub mod machine;
 pub mod orders;

@@ -202,7 +202,7 @@ pub fn keep_state(
         }
         Ok(())
     })?;
-    let records = auditor.state().records().map(|(key, record)| {
+    let records = auditor.state().committed_records().map(|(key, record)| {
         let slot = record.slot.map(|slot| slot.get());
         Ok(HistoryRecord { key: key.to_vec(), slot, value: record.value.clone() })
     });

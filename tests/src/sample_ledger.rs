@@ -399,7 +399,7 @@ impl SampleLedger {
             slot: record.slot.map(cets_contracts::tree::Slot::get),
             value: record.value.clone(),
         };
-        frames.push(Frame::Records(self.state.records().map(record).collect()));
+        frames.push(Frame::Records(self.state.committed_records().map(record).collect()));
         frames.push(Frame::End(self.newest().anchor.height()));
         frames
     }

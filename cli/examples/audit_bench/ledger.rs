@@ -217,7 +217,7 @@ impl Maker {
     fn finish(mut self) {
         let records: Vec<HistoryRecord> = self
             .state
-            .records()
+            .committed_records()
             .map(|(key, record)| HistoryRecord {
                 key: key.to_vec(),
                 slot: record.slot.map(Slot::get),

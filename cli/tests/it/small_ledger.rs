@@ -393,7 +393,7 @@ impl SmallLedger {
     }
 
     pub fn records(&self) -> Vec<HistoryRecord> {
-        let records = self.state.records().map(|(key, record)| HistoryRecord {
+        let records = self.state.committed_records().map(|(key, record)| HistoryRecord {
             key: key.to_vec(),
             slot: record.slot.map(Slot::get),
             value: record.value.clone(),

@@ -332,12 +332,13 @@ impl Auditor {
         }
     }
 
-    /// Holds stored records, given in the order of their keys, against the state.
+    /// Holds stored records of committed tables, given in the order of their keys, against the
+    /// state.
     pub fn compare_records(
         &self,
         stored: impl IntoIterator<Item = HistoryRecord>,
     ) -> Result<(), AuditError> {
-        let mut expected = self.state.records();
+        let mut expected = self.state.committed_records();
         for record in stored {
             let Some((key, own)) = expected.next() else {
                 return Err(record_error(&record.key, "it does not belong to the state"));

@@ -69,7 +69,7 @@ pub struct AuditSnapshot {
     log: LogFrontier,
     /// Transactions executed, of them accepted, signatures and certificates verified so far.
     counted: [u64; 4],
-    /// All records, in the order of their keys.
+    /// All records but those of indexes, in the order of their keys.
     records: Vec<HistoryRecord>,
 }
 

@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use super::by_table::ByTable;
 use super::overlay::Writes;
+use super::write::Write;
 use super::{Key, Ledger, Overlay, Record, Table, keys};
 use crate::block::ValidatorSet;
 use crate::fault::Fault;
@@ -91,24 +92,30 @@ impl State {
         }
     }
 
-    /// Rebuilds the state from stored records; the tree and free slots follow from them.
+    /// Rebuilds the state from stored records, those of indexes left out; the tree, free slots and
+    /// indexes follow from them.
     pub fn rebuild(
         records: BTreeMap<Vec<u8>, StoredRecord>,
         log: LogFrontier,
         tip: Tip,
     ) -> Result<Self, Fault> {
         let mut leaves = Vec::with_capacity(records.len());
+        let mut index = Vec::new();
         for (key, record) in &records {
-            let committed = Table::of(key).is_some_and(Table::is_committed);
-            match (committed, record.slot) {
-                (true, Some(slot)) => leaves.push((slot, LeafHash::of(key, &record.value))),
-                (false, None) if Table::of(key).is_some() => {}
+            let table = Table::of(key).filter(|table| !table.is_index());
+            match (table.map(Table::is_committed), record.slot) {
+                (Some(true), Some(slot)) => leaves.push((slot, LeafHash::of(key, &record.value))),
+                (Some(false), None) => {}
                 _ => {
                     return Err(Fault::CorruptRecord {
                         key: hex::encode(key),
                         reason: "its table and its slot do not fit".to_owned(),
                     });
                 }
+            }
+            if table == Some(Table::Units) {
+                let (key, value) = super::units::index_entry(key, &record.value)?;
+                index.push(Ok((key, StoredRecord { slot: None, value })));
             }
         }
         let slots =
@@ -121,7 +128,7 @@ impl State {
                 reason: "it is longer than any key".to_owned(),
             }),
         });
-        let records = records.collect::<Result<_, Fault>>()?;
+        let records = records.chain(index).collect::<Result<_, Fault>>()?;
         Ok(Self { records, tree, slots, log, tip })
     }
 
@@ -135,9 +142,16 @@ impl State {
         &self.tree
     }
 
-    /// All records, in the order of their keys.
+    /// All records but those of indexes, in the order of their keys: what a state is rebuilt from.
     pub fn records(&self) -> impl Iterator<Item = (&[u8], &StoredRecord)> {
-        self.records.iter().map(|(key, record)| (key.as_bytes(), record))
+        let carried = |key: &[u8]| !Table::of(key).is_some_and(Table::is_index);
+        let records = self.records.iter().map(|(key, record)| (key.as_bytes(), record));
+        records.filter(move |(key, _)| carried(key))
+    }
+
+    /// The records that the tree commits to, in the order of their keys.
+    pub fn committed_records(&self) -> impl Iterator<Item = (&[u8], &StoredRecord)> {
+        self.records().filter(|(_, record)| record.slot.is_some())
     }
 
     /// The stored record of a key.
@@ -206,26 +220,27 @@ impl State {
     pub(crate) fn prepare(&self, writes: Writes) -> Result<StateUpdate, Fault> {
         let mut freed = Vec::new();
         let mut wanted = 0usize;
-        let mut pairs = Vec::with_capacity(writes.len());
-        for (key, write) in writes {
-            let old = self.records.get(&key);
-            let committed = Table::of(&key).is_some_and(Table::is_committed);
-            let write = write.into_bytes();
-            match (old.and_then(|record| record.slot), &write) {
-                (Some(slot), None) => freed.push(slot),
-                (None, Some(_)) if committed => wanted = wanted.saturating_add(1),
+        let mut before = Vec::with_capacity(writes.len());
+        for (key, write) in writes.iter() {
+            let old = self.records.get(key);
+            let committed = Table::of(key).is_some_and(Table::is_committed);
+            match (old.and_then(|record| record.slot), write) {
+                (Some(slot), Write::Delete) => freed.push(slot),
+                (None, Write::Bytes(_) | Write::Account(_)) if committed => {
+                    wanted = wanted.saturating_add(1);
+                }
                 _ => {}
             }
-            pairs.push((key, write, old));
+            before.push(old);
         }
         freed.sort_unstable();
         let plan = self.slots.plan(&freed, wanted).map_err(inconsistent)?;
         let mut new_slots = plan.allocated().iter().copied();
         let mut slot_changes: Vec<SlotChange> =
             freed.into_iter().map(|slot| SlotChange { slot, leaf: None }).collect();
-        let mut changes = RecordChanges::with_capacity(pairs.len());
-        for (key, write, old) in pairs {
-            match write {
+        let mut changes = RecordChanges::with_capacity(before.len());
+        for ((key, write), old) in writes.into_iter().zip(before) {
+            match write.into_bytes() {
                 None if old.is_none() => {}
                 None => changes.push((key, None)),
                 Some(value) if old.is_some_and(|record| record.value == value) => {}

@@ -31,6 +31,12 @@ macro_rules! tables {
                 match self { $(Self::$name => $committed),+ }
             }
 
+            /// Whether the table is an index over a committed one: it is made again whenever a
+            /// state is rebuilt, and never stored or carried.
+            pub const fn is_index(self) -> bool {
+                matches!(self, Self::UnitsByHolder)
+            }
+
             /// The table of a key.
             pub fn of(key: &[u8]) -> Option<Self> {
                 match key.first()? { $($prefix => Some(Self::$name),)+ _ => None }

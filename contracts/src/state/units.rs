@@ -1,6 +1,8 @@
 //! Moving units: the only code that writes ranges, their index and the totals that mirror them.
 
-use super::{Key, Overlay, RangeEnd, StatusKind, Supply, UnitPlace, UnitRange, UnitStatus, keys};
+use super::{
+    Key, KeyParts, Overlay, RangeEnd, StatusKind, Supply, UnitPlace, UnitRange, UnitStatus, keys,
+};
 use crate::fault::Fault;
 use crate::rules::{Abort, common};
 use crate::types::{
@@ -216,6 +218,17 @@ fn record_key(range: &SerialRange) -> Key {
 fn index_key(range: &SerialRange, place: &UnitPlace) -> Key {
     let status = place.status.kind().tag();
     keys::unit_by_holder(place.holder, status, &range.instrument(), range.start())
+}
+
+/// The entry of the index by holder that belongs to a record of ranges.
+pub(super) fn index_entry(key: &[u8], value: &[u8]) -> Result<(Key, Vec<u8>), Fault> {
+    let UnitRange { end, place } = super::write::decode(key, value)?;
+    let Some(KeyParts::UnitRange(instrument, _)) = KeyParts::of(key) else {
+        let reason = "it is no key of a range of units".to_owned();
+        return Err(Fault::CorruptRecord { key: hex::encode(key), reason });
+    };
+    let range = range_of_key(instrument, key, end)?;
+    Ok((index_key(&range, &place), crate::codec::encode(&RangeEnd { end })))
 }
 
 /// The range of a key whose last eight bytes are the first serial.

@@ -62,7 +62,7 @@ pub(super) fn load<'s>(
         let height = tip.height;
         return Err(unusable(format!("the folder has another block {height}, or none")));
     }
-    let rows = RowChecker::resume(store, rows, tip.height, &auditor.state().log)?;
+    let rows = RowChecker::resume(store, rows, tip, &auditor.state().log)?;
     let rows = rows.ok_or_else(|| unusable("its rows are not those of its block".into()))?;
     Ok((auditor, rows))
 }

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::read::{FinalTransaction, SharedState};
 
 /// Transactions verified in one batch at most.
-const BATCH_TRANSACTIONS_MAX: usize = 512;
+const BATCH_TRANSACTIONS_MAX: usize = 2_048;
 /// Submissions that wait for verification at most; then submitting waits.
 const SUBMISSIONS_QUEUED_MAX: usize = 1_024;
 

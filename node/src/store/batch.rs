@@ -5,7 +5,8 @@ use cets_contracts::codec;
 use cets_contracts::types::{BlockId, Height, LogIndex};
 
 use super::database::{Durability, Writes};
-use super::history::{BlockPosition, history_key};
+use super::histories::BlockHistories;
+use super::history::BlockPosition;
 use super::links::{HopMap, MovementId, encode_links};
 use super::runs::RunWriter;
 use super::{Column, Store, StoreError};
@@ -36,6 +37,8 @@ impl Store {
         let events = self.put_outcomes(&mut writes, block)?;
         self.put_log_nodes(&mut writes, &executed.log_nodes);
         self.put_records(&mut writes, executed.state.changes());
+        let ordered = block.transactions.iter().map(|one| (one.body().valid_until, one.id()));
+        self.put_remembered(&mut writes, height, ordered)?;
         self.put_validators(&mut writes, executed)?;
         self.delete_undecided(&mut writes, block.undecided, height)?;
         self.put_tip(&mut writes, &executed.tip(), &executed.log);
@@ -68,15 +71,16 @@ impl Store {
         block: &BlockBatch<'_>,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut runs = RunWriter::new(Column::Outcomes, block.first_log_index);
+        let mut indexes = Vec::with_capacity(block.executed.outcomes.len());
         let mut hops = HopMap::new(self);
+        let mut histories = BlockHistories::default();
         let mut all_events = Vec::with_capacity(block.executed.outcomes.len());
         let outcomes = block.executed.outcomes.iter().zip(block.transactions);
         for (log_index, (outcome, transaction)) in (block.first_log_index..).zip(outcomes) {
             let id = outcome.receipt.tx_id;
-            self.put(writes, Column::Transactions, id.as_bytes(), &log_index.to_be_bytes());
+            indexes.push((id, log_index));
             for account in touched_accounts(transaction.body(), outcome.events.as_ref()) {
-                let key = history_key(account, log_index);
-                self.put(writes, Column::Histories, &key, &[]);
+                histories.touch(account, log_index);
             }
             let mut links = Vec::new();
             let movements = outcome.events.iter().flat_map(|events| &events.effects.units);
@@ -89,6 +93,12 @@ impl Store {
             all_events.push(events);
         }
         runs.finish(self, writes);
+        // Rows in the order of their keys are written at half the cost of rows in any order.
+        indexes.sort_unstable();
+        for (id, log_index) in indexes {
+            self.put(writes, Column::Transactions, id.as_bytes(), &log_index.to_be_bytes());
+        }
+        histories.put(self, writes);
         hops.finish(writes);
         Ok(all_events)
     }

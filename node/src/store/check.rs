@@ -11,12 +11,15 @@ use cets_contracts::audit::CheckedBlock;
 use cets_contracts::block::{ValidatorSet, touched_accounts};
 use cets_contracts::codec;
 use cets_contracts::log::{LogFrontier, leaf_hash};
-use cets_contracts::types::{Height, LogIndex};
+use cets_contracts::state::Tip;
+use cets_contracts::types::{BlockTime, Height, LogIndex};
 use serde::{Deserialize, Serialize};
 
-use super::history::{BlockPosition, history_key};
+use super::histories::BlockHistories;
+use super::history::BlockPosition;
 use super::links::{HopMap, MovementId, encode_links};
 use super::nodes::node_run;
+use super::remembered::remembered_row;
 use super::{Column, Store, StoreError};
 
 /// What checking the rows of blocks so far leaves behind, for going on later.
@@ -26,6 +29,8 @@ pub struct SavedRows {
     intervals: Vec<(Vec<u8>, Vec<u8>)>,
     /// Rows of [`Column::Transactions`] and of [`Column::Histories`].
     counted: [u64; 2],
+    /// Rows of [`Column::Remembered`].
+    remembered: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Checks the rows of blocks in their order.
@@ -37,13 +42,19 @@ pub struct RowChecker<'a> {
     blocks: u64,
     transactions: u64,
     histories: u64,
+    /// Time of the last block.
+    time: BlockTime,
+    /// Rows of remembered transactions that are not forgotten yet.
+    remembered: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl<'a> RowChecker<'a> {
     /// A checker before the first block.
     pub fn new(store: &'a Store) -> Self {
         let hops = HopMap::in_memory(store);
-        Self { store, hops, next: 0, blocks: 0, transactions: 0, histories: 0 }
+        let time = BlockTime::from_millis(0);
+        let remembered = BTreeMap::new();
+        Self { store, hops, next: 0, blocks: 0, transactions: 0, histories: 0, time, remembered }
     }
 
     /// A checker after a block, with what an earlier one left; the entries that the store holds
@@ -54,20 +65,24 @@ impl<'a> RowChecker<'a> {
     pub fn resume(
         store: &'a Store,
         saved: SavedRows,
-        height: Height,
+        tip: &Tip,
         log: &LogFrontier,
     ) -> Result<Option<Self>, StoreError> {
-        let SavedRows { intervals, counted: [transactions, histories] } = saved;
+        let SavedRows { intervals, counted: [transactions, histories], remembered } = saved;
+        let remembered = remembered.into_iter().collect();
         let Some(hops) = HopMap::restored(store, intervals) else { return Ok(None) };
         check_log(store, log)?;
-        let (next, blocks) = (log.size(), height.get());
-        Ok(Some(Self { store, hops, next, blocks, transactions, histories }))
+        let (next, blocks, time) = (log.size(), tip.height.get(), tip.time);
+        Ok(Some(Self { store, hops, next, blocks, transactions, histories, time, remembered }))
     }
 
     /// What is needed to go on after the last block.
     pub fn saved(&self) -> SavedRows {
-        let intervals = self.hops.intervals().collect();
-        SavedRows { intervals, counted: [self.transactions, self.histories] }
+        SavedRows {
+            intervals: self.hops.intervals().collect(),
+            counted: [self.transactions, self.histories],
+            remembered: self.remembered.clone().into_iter().collect(),
+        }
     }
 
     /// Checks all rows of the next block.
@@ -80,9 +95,16 @@ impl<'a> RowChecker<'a> {
         let end = block.header.log_size.saturating_add(1);
         self.check_runs(Column::Entries, first, end, block.entries.iter().map(Vec::as_slice))?;
         let mut outcomes = Vec::with_capacity(block.outcomes.len());
+        let mut histories = BlockHistories::default();
         for (log_index, position) in (first..).zip(0..block.outcomes.len()) {
-            outcomes.push(self.outcome(block, log_index, position)?);
+            outcomes.push(self.outcome(block, log_index, position, &mut histories)?);
         }
+        for (account, key, value) in histories.rows() {
+            let row = format!("{account}, block {}", block.header.height);
+            self.expect(Column::Histories, &key, row, &value)?;
+            self.histories = self.histories.saturating_add(1);
+        }
+        self.remember(block);
         let last = first.saturating_add(count(block.outcomes.len()));
         self.check_runs(Column::Outcomes, first, last, outcomes.iter().map(Vec::as_slice))?;
         for node in &block.log_nodes {
@@ -111,6 +133,7 @@ impl<'a> RowChecker<'a> {
         block: &CheckedBlock,
         log_index: LogIndex,
         position: usize,
+        histories: &mut BlockHistories,
     ) -> Result<Vec<u8>, StoreError> {
         let (Some(outcome), Some(transaction)) =
             (block.outcomes.get(position), block.transactions.get(position))
@@ -121,9 +144,7 @@ impl<'a> RowChecker<'a> {
         self.expect(Column::Transactions, id.as_bytes(), id, &log_index.to_be_bytes())?;
         self.transactions = self.transactions.saturating_add(1);
         for account in touched_accounts(transaction.body(), outcome.events.as_ref()) {
-            let row = format!("{account}, log index {log_index}");
-            self.expect(Column::Histories, &history_key(account, log_index), row, &[])?;
-            self.histories = self.histories.saturating_add(1);
+            histories.touch(account, log_index);
         }
         let mut links = Vec::new();
         let movements = outcome.events.iter().flat_map(|events| &events.effects.units);
@@ -133,6 +154,17 @@ impl<'a> RowChecker<'a> {
         let events = outcome.events.as_ref().map(codec::encode).unwrap_or_default();
         let length = u32::try_from(events.len()).unwrap_or(u32::MAX).to_be_bytes();
         Ok([&length[..], &events, &encode_links(&links)].concat())
+    }
+
+    /// Adds the row of remembered transactions of a block and forgets what it forgets.
+    fn remember(&mut self, block: &CheckedBlock) {
+        let parent = self.time;
+        let expired = |key: &[u8]| key.get(..8) < Some(&parent.as_millis().to_be_bytes()[..]);
+        self.remembered.retain(|key, _| !expired(key));
+        let ordered = block.transactions.iter().map(|one| (one.body().valid_until, one.id()));
+        let row = remembered_row(block.header.height, ordered);
+        self.remembered.extend(row.map(|(key, value)| (key.to_vec(), value)));
+        self.time = block.header.time;
     }
 
     /// Refuses a row that is missing or holds something else.
@@ -187,6 +219,7 @@ impl<'a> RowChecker<'a> {
     pub fn finish(self, validators: &BTreeMap<Height, ValidatorSet>) -> Result<(), StoreError> {
         let store = self.store;
         check_table(store, Column::Hops, self.hops.intervals())?;
+        check_table(store, Column::Remembered, self.remembered.into_iter())?;
         let sets = validators
             .iter()
             .map(|(height, set)| (height.get().to_be_bytes().to_vec(), codec::encode(set)));

@@ -21,7 +21,7 @@ macro_rules! columns {
 columns! {
     /// Schema version, genesis document, tip and frontier of the log.
     Meta "meta",
-    /// State records: state key -> slot, value.
+    /// State records that the tree commits to: state key -> slot, value.
     Records "records",
     /// Headers: height -> header and log index of its first entry.
     Headers "headers",
@@ -39,8 +39,12 @@ columns! {
     LogNodes "log_nodes",
     /// Transactions: identifier -> log index.
     Transactions "transactions",
-    /// Transactions that touch an account: account, log index -> nothing.
+    /// Transactions that touch an account, one row per block: account, log index of the last ->
+    /// how far before it the others are.
     Histories "histories",
+    /// Transactions that may not be ordered again, one row per block: latest expiry, height ->
+    /// expiry and identifier of each.
+    Remembered "remembered",
     /// Last movement of every unit: instrument, first serial -> end, movement.
     Hops "hops",
     /// Blocks that are not decided: block id -> height, bytes.

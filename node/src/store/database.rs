@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
@@ -33,6 +34,8 @@ pub struct Store {
 struct Inner {
     database: Database,
     folder: PathBuf,
+    /// Block time in milliseconds up to which remembered transactions were deleted since start.
+    forgotten: AtomicU64,
 }
 
 enum Database {
@@ -97,7 +100,8 @@ impl Store {
 
     fn over(database: impl Into<Database>, folder: &Path) -> Self {
         let (database, folder) = (database.into(), folder.to_owned());
-        Self { inner: Arc::new(Inner { database, folder }) }
+        let forgotten = AtomicU64::new(0);
+        Self { inner: Arc::new(Inner { database, folder, forgotten }) }
     }
 
     /// Opens the ledger of a folder for reading, also while a node writes to it: what was
@@ -117,6 +121,11 @@ impl Store {
         let store = Self::over(db, folder);
         migrations::check(&store)?;
         Ok(store)
+    }
+
+    /// Block time up to which remembered transactions were deleted since start.
+    pub(super) fn forgotten(&self) -> &AtomicU64 {
+        &self.inner.forgotten
     }
 
     /// The data folder.

@@ -3,7 +3,7 @@
 use cets_contracts::block::{Block, Certificate, Header, LogEntry, Receipt};
 use cets_contracts::codec;
 use cets_contracts::log::{ConsistencyProof, LogError, LogProof};
-use cets_contracts::types::{AccountId, Height, LogIndex, TxId};
+use cets_contracts::types::{Height, LogIndex, TxId};
 use serde::{Deserialize, Serialize};
 
 use super::links::{self, MovementLinks};
@@ -152,30 +152,6 @@ impl Store {
             .map_err(|_| StoreError::damaged(Column::Transactions, id, "it holds no log index"))
     }
 
-    /// Log indexes of transactions that touch an account, from `begin` on, at most `limit`.
-    pub fn account_history(
-        &self,
-        account: AccountId,
-        begin: LogIndex,
-        limit: usize,
-    ) -> Result<Vec<LogIndex>, StoreError> {
-        let prefix = account.to_key();
-        let mut cursor = self.cursor(Column::Histories);
-        cursor.seek(history_key(account, begin));
-        let mut indexes = Vec::new();
-        while let Some(index) = cursor.key().and_then(|key| key.strip_prefix(&prefix)) {
-            if indexes.len() >= limit {
-                break;
-            }
-            indexes.push(index.try_into().map(u64::from_be_bytes).map_err(|_| {
-                StoreError::damaged(Column::Histories, account, "the key is no log index")
-            })?);
-            cursor.next();
-        }
-        self.check_cursor(&cursor)?;
-        Ok(indexes)
-    }
-
     /// Inclusion proof of an entry in the log of the first `size` entries.
     pub fn log_proof(
         &self,
@@ -197,13 +173,6 @@ impl Store {
         let proof = ConsistencyProof::read(&nodes, old, new);
         nodes.into_error().map_or(Ok(proof), Err)
     }
-}
-
-pub(super) fn history_key(account: AccountId, index: LogIndex) -> [u8; 16] {
-    let mut key = [0u8; 16];
-    key[..8].copy_from_slice(&account.to_key());
-    key[8..].copy_from_slice(&index.to_be_bytes());
-    key
 }
 
 /// An entry of the log.

@@ -17,10 +17,12 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     // The first layout: empty tables, made when the database is opened.
     Migration { version: 1, run: |_, _| Ok(()) },
+    // Rows per block instead of rows per transaction, no indexes among the records.
+    Migration { version: 2, run: |store, _| store.upgrade_to_rows_per_block() },
 ];
 
 /// Newest schema version.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 /// Refuses a store that was not brought to the newest version; for readers, who change nothing.
 pub(super) fn check(store: &Store) -> Result<(), StoreError> {

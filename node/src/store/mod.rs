@@ -22,16 +22,19 @@ mod checkpoints;
 mod columns;
 mod database;
 mod error;
+mod histories;
 mod history;
 mod kept;
 mod links;
 mod migrations;
 mod nodes;
 mod records;
+mod remembered;
 mod runs;
 #[cfg(feature = "simulation")]
 mod simulated;
 mod undecided;
+mod upgrade;
 mod validators;
 mod votes;
 

@@ -44,8 +44,10 @@ impl Store {
             .get_decoded(Column::Meta, FRONTIER_KEY)?
             .ok_or_else(|| StoreError::damaged(Column::Meta, "frontier", "it is missing"))?;
         let damaged = |reason: String| StoreError::damaged(Column::Records, "all", reason);
-        let state = State::rebuild(self.read_records()?, frontier, tip)
-            .map_err(|fault| damaged(fault.to_string()))?;
+        let mut records = self.read_records()?;
+        self.add_remembered(&mut records, tip.height)?;
+        let state =
+            State::rebuild(records, frontier, tip).map_err(|fault| damaged(fault.to_string()))?;
         let root = match self.header(tip.height)? {
             Some(header) => header.state_root,
             None if tip.height == Height::GENESIS => {
@@ -101,7 +103,7 @@ impl Store {
         let json =
             serde_json::to_string_pretty(genesis).map_err(|error| damaged(error.to_string()))?;
         let mut writes = Writes::default();
-        for (key, record) in state.records() {
+        for (key, record) in state.committed_records() {
             self.put(&mut writes, Column::Records, key, &encode_record(record));
         }
         self.put(&mut writes, Column::Meta, GENESIS_KEY, json.as_bytes());
@@ -121,7 +123,8 @@ impl Store {
         writes: &mut Writes,
         changes: &cets_contracts::state::RecordChanges,
     ) {
-        for (key, change) in changes {
+        let committed = |key: &[u8]| Table::of(key).is_some_and(Table::is_committed);
+        for (key, change) in changes.iter().filter(|(key, _)| committed(key)) {
             match change {
                 Some(record) => self.put(writes, Column::Records, key, &encode_record(record)),
                 None => self.delete(writes, Column::Records, key),
@@ -203,7 +206,7 @@ impl Store {
         work(&mut records)
     }
 
-    /// All state records.
+    /// All state records that the tree commits to.
     pub fn read_records(&self) -> Result<BTreeMap<Vec<u8>, StoredRecord>, StoreError> {
         let mut records = Vec::new();
         let mut cursor = self.cursor(Column::Records);

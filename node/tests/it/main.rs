@@ -23,5 +23,6 @@ mod rpc_market;
 mod rpc_network;
 mod rpc_refusals;
 mod serials;
+mod upgrade;
 mod vandal;
 mod world;

@@ -32,12 +32,12 @@ impl Disk {
         self.0.put_cf(self.0.cf_handle(column.name()).unwrap(), key, value).unwrap();
     }
 
-    fn delete(&self, column: Column, key: &[u8]) {
+    pub fn delete(&self, column: Column, key: &[u8]) {
         self.0.delete_cf(self.0.cf_handle(column.name()).unwrap(), key).unwrap();
     }
 }
 
-async fn history(folder: &Path) {
+pub async fn history(folder: &Path) {
     let desk = Desk::open(folder, 0);
     issued(&desk, &[]).await;
     for salt in 0..4 {
@@ -47,7 +47,7 @@ async fn history(folder: &Path) {
     }
 }
 
-fn audit(folder: &Path) -> Result<(), String> {
+pub fn audit(folder: &Path) -> Result<(), String> {
     let schedule = InvariantSchedule { every_blocks: 1 };
     audit_folder(folder, Some(&genesis()), &FolderAuditPlan::whole(schedule), |_, _| {})
         .map(|_| ())
@@ -100,7 +100,7 @@ async fn a_flipped_bit_in_any_stored_entry_is_found() {
 }
 
 /// Every table that a block leaves rows in, records and certificates included.
-const OF_BLOCKS: [Column; 11] = [
+const OF_BLOCKS: [Column; 12] = [
     Column::Records,
     Column::Headers,
     Column::BlockStarts,
@@ -111,6 +111,7 @@ const OF_BLOCKS: [Column; 11] = [
     Column::LogNodes,
     Column::Transactions,
     Column::Histories,
+    Column::Remembered,
     Column::Hops,
 ];
 

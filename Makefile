@@ -23,7 +23,8 @@ test: tools verifier
 	cargo test --release --manifest-path tests/foreign/Cargo.toml \
 	    --target-dir $${CARGO_TARGET_DIR:-target}
 
-## Format, lints, documentation and licences.
+## Format, lints, documentation, licences, and instructions of the hot paths.
+check: PACKAGES += valgrind
 check: tools
 	cargo check-all
 

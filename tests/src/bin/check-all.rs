@@ -1,4 +1,4 @@
-//! Format, lints, documentation and licences: what must hold beside the tests.
+//! Format, lints, documentation, licences and instruction counts: what must hold beside the tests.
 //!
 //! Everything runs in the release profile, so that nothing is compiled a second time.
 
@@ -10,7 +10,7 @@ use cets_tests::{licences, workspace};
 type Step = (&'static str, fn() -> bool);
 
 fn main() -> ExitCode {
-    let steps: [Step; 5] = [
+    let steps: [Step; 6] = [
         ("fmt", || cargo(&["fmt", "--all", "--check"])),
         ("clippy", || {
             let what = ["clippy", "--release", "--workspace", "--all-targets", "--locked"];
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         }),
         ("doc", || cargo(&["doc", "--release", "--workspace", "--no-deps", "--locked"])),
         ("licences", licences_hold),
+        ("instructions", || cargo(&["run", "--release", "--locked", "--bin", "instructions"])),
         ("deny", deny_where_installed),
     ];
     let mut failed = Vec::new();

@@ -32,8 +32,12 @@ struct Arguments {
     /// Runs the parts so many rounds without counting; what valgrind is given
     #[arg(long, hide = true)]
     rounds: Option<u64>,
+    /// Names the instructions that the code finds; what valgrind is given
+    #[arg(long, hide = true)]
+    processor: bool,
 }
 
+/// Instructions per unit, by part.
 type Figures = BTreeMap<String, f64>;
 
 fn main() -> eyre::Result<ExitCode> {
@@ -44,11 +48,18 @@ fn main() -> eyre::Result<ExitCode> {
         parts.iter().for_each(|part| part.run(rounds));
         return Ok(ExitCode::SUCCESS);
     }
+    if arguments.processor {
+        println!("{}", processor());
+        return Ok(ExitCode::SUCCESS);
+    }
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("skipped: valgrind is not installed (apt-get install valgrind)");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut recorded = recorded()?;
+    let mut all = recorded()?;
+    let kind = under_valgrind(&["--processor".to_owned()])?.0;
+    println!("processor as valgrind shows it: {kind}");
+    let mut recorded = all.remove(&kind).unwrap_or_default();
     let mut dearer = Vec::new();
     println!("{:20} {:>14} {:>14}  {:>7}", "part", "instructions", "recorded", "change");
     for part in parts {
@@ -63,7 +74,8 @@ fn main() -> eyre::Result<ExitCode> {
         }
     }
     if arguments.bless {
-        std::fs::write(file(), serde_json::to_string_pretty(&recorded)? + "\n")?;
+        all.insert(kind, recorded);
+        std::fs::write(file(), serde_json::to_string_pretty(&all)? + "\n")?;
         println!("recorded in {}", file().display());
         return Ok(ExitCode::SUCCESS);
     }
@@ -94,10 +106,11 @@ fn file() -> PathBuf {
     workspace::root().join("tests/instructions.json")
 }
 
-fn recorded() -> eyre::Result<Figures> {
+/// Figures by kind of processor: the code picks other instructions on another kind.
+fn recorded() -> eyre::Result<BTreeMap<String, Figures>> {
     match std::fs::read_to_string(file()) {
         Ok(text) => serde_json::from_str(&text).wrap_err("tests/instructions.json"),
-        Err(_) => Ok(Figures::new()),
+        Err(_) => Ok(BTreeMap::new()),
     }
 }
 
@@ -110,16 +123,45 @@ fn count(part: &HotPath) -> eyre::Result<f64> {
 }
 
 fn instructions(part: &HotPath, rounds: u64) -> eyre::Result<u64> {
+    let arguments = ["--rounds".to_owned(), rounds.to_string(), part.name.to_owned()];
+    Ok(under_valgrind(&arguments)?.1)
+}
+
+/// What this program prints under valgrind, and how many instructions it ran.
+fn under_valgrind(arguments: &[String]) -> eyre::Result<(String, u64)> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
-        .args(["--rounds", &rounds.to_string(), part.name])
+        .args(arguments)
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        bail!("{} fails under valgrind:\n{said}", part.name);
+        bail!("{} fails under valgrind:\n{said}", arguments.join(" "));
     }
     let counted = said.lines().find_map(|line| line.split("Collected :").nth(1));
     let counted = counted.ok_or_eyre("valgrind does not say how many instructions it counted")?;
-    Ok(counted.trim().parse()?)
+    let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok((printed, counted.trim().parse()?))
+}
+
+/// The vector and hash instructions that the code may pick.
+#[cfg(target_arch = "x86_64")]
+fn processor() -> String {
+    let found = [
+        ("x86_64", true),
+        ("ssse3", std::is_x86_feature_detected!("ssse3")),
+        ("sse4.1", std::is_x86_feature_detected!("sse4.1")),
+        ("avx2", std::is_x86_feature_detected!("avx2")),
+        ("bmi2", std::is_x86_feature_detected!("bmi2")),
+        ("adx", std::is_x86_feature_detected!("adx")),
+        ("sha", std::is_x86_feature_detected!("sha")),
+    ];
+    let names: Vec<&str> = found.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+    names.join(" ")
+}
+
+/// The vector and hash instructions that the code may pick.
+#[cfg(not(target_arch = "x86_64"))]
+fn processor() -> String {
+    std::env::consts::ARCH.to_owned()
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cets_contracts::audit::InvariantSchedule;
 use cets_contracts::genesis::{ClockRule, Genesis};
 use cets_contracts::types::Height;
-use cets_node::audit::{FolderAuditPlan, audit_folder, keep_state};
+use cets_node::audit::{FolderAuditError, FolderAuditPlan, audit_folder, keep_state};
 use cets_node::clock::SystemClock;
 use cets_node::config::{LogFormat, LogSection, NodeConfig, NodeKeys, peer_id};
 use cets_node::store::KeptStates;
@@ -256,8 +256,12 @@ fn audit(
 ) -> eyre::Result<()> {
     let genesis = genesis_of(genesis)?;
     let folder = data.join("ledger");
-    let report = audit_folder(&folder, genesis.as_ref(), plan, show_progress)
-        .wrap_err("the audit failed")?;
+    let report = match audit_folder(&folder, genesis.as_ref(), plan, show_progress) {
+        Ok(report) => report,
+        // Nothing failed.
+        Err(error @ FolderAuditError::Interrupted { .. }) => return Err(error.into()),
+        Err(error) => return Err(error).wrap_err("the audit failed"),
+    };
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

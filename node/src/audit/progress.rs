@@ -51,8 +51,9 @@ pub(super) fn load<'s>(
     let bytes =
         fs::read(path).map_err(|error| FolderAuditError::File { file: path.to_owned(), error })?;
     let unusable = |reason: String| FolderAuditError::Resume { file: path.to_owned(), reason };
-    let (snapshot, rows) =
-        decode(&bytes).ok_or_else(|| unusable("it is cut off, damaged or no such file".into()))?;
+    let (snapshot, rows) = decode(&bytes).ok_or_else(|| {
+        unusable("it is no file of an audit of a folder, or cut off or damaged".into())
+    })?;
     let snapshot = AuditSnapshot::decode(snapshot).map_err(|error| unusable(error.to_string()))?;
     let auditor = Auditor::resume(genesis, schedule, snapshot)
         .map_err(|error| unusable(error.to_string()))?;

@@ -83,7 +83,7 @@ impl Store {
             .iter()
             .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
         let db = DB::open_cf_descriptors(&database_options(), folder, columns)
-            .map_err(|error| open_error(error.into_string()))?;
+            .map_err(|error| StoreError::open(folder, error.into_string()))?;
         let store = Self::over(db, folder);
         migrations::run(&store)?;
         Ok(store)
@@ -115,9 +115,8 @@ impl Store {
             .iter()
             .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
         let options = database_options();
-        let db = DB::open_cf_descriptors_read_only(&options, folder, columns, false).map_err(
-            |error| StoreError::Open { folder: folder.to_owned(), reason: error.into_string() },
-        )?;
+        let db = DB::open_cf_descriptors_read_only(&options, folder, columns, false)
+            .map_err(|error| StoreError::open(folder, error.into_string()))?;
         let store = Self::over(db, folder);
         migrations::check(&store)?;
         Ok(store)
@@ -222,7 +221,7 @@ impl Store {
     }
 
     fn failed(&self, action: &'static str, reason: String) -> StoreError {
-        StoreError::Disk { action, folder: self.inner.folder.clone(), reason }
+        StoreError::disk(action, &self.inner.folder, reason)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What goes wrong with the store, in words that say what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cets_contracts::types::ChainId;
 
@@ -15,6 +15,17 @@ pub enum StoreError {
          no other cetsd uses it"
     )]
     Open {
+        /// Data folder.
+        folder: PathBuf,
+        /// What the database says.
+        reason: String,
+    },
+    /// The files of the database do not have their checksums; the reason names the file.
+    #[error(
+        "the files of the ledger in {folder} are damaged: {reason}; do not repair them by hand: \
+         move the data folder away and let the node fetch the ledger again, or restore a copy"
+    )]
+    Corrupt {
         /// Data folder.
         folder: PathBuf,
         /// What the database says.
@@ -102,6 +113,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What became of opening a folder.
+    pub(super) fn open(folder: &Path, reason: String) -> Self {
+        let folder = folder.to_owned();
+        if is_corruption(&reason) {
+            Self::Corrupt { folder, reason }
+        } else {
+            Self::Open { folder, reason }
+        }
+    }
+
+    /// What became of reading or writing in a folder.
+    pub(super) fn disk(action: &'static str, folder: &Path, reason: String) -> Self {
+        let folder = folder.to_owned();
+        if is_corruption(&reason) {
+            return Self::Corrupt { folder, reason };
+        }
+        Self::Disk { action, folder, reason }
+    }
+
     /// Damage at a key.
     pub fn damaged(
         column: Column,
@@ -110,4 +140,9 @@ impl StoreError {
     ) -> Self {
         Self::Damaged { table: column.name(), key: key.to_string(), reason: reason.to_string() }
     }
+}
+
+/// Whether the database says that a checksum does not hold.
+fn is_corruption(reason: &str) -> bool {
+    reason.starts_with("Corruption")
 }

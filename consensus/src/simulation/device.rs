@@ -61,6 +61,11 @@ impl Device {
         self.lock().is_full = is_full;
     }
 
+    /// Whether writes find no room.
+    pub fn is_full(&self) -> bool {
+        self.lock().is_full
+    }
+
     /// How long each synced write takes from now on, in microseconds.
     pub fn set_sync_micros(&self, micros: u64) {
         self.lock().sync_micros = micros;

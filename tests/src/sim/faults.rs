@@ -90,7 +90,7 @@ impl World<'_> {
     fn fill_disk(&mut self, node: u16) {
         let machine = &mut self.machines[usize::from(node)];
         machine.device.set_full(true);
-        machine.excuse = Some(FULL);
+        machine.excuse.get_or_insert(FULL);
         let mended = self.now + self.chooser.within(SECOND / 5, 4 * SECOND);
         self.network.at(mended, Event::DiskMends { node });
     }

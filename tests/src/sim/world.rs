@@ -278,6 +278,8 @@ impl<'t> World<'t> {
             return self.power_is_gone(node);
         }
         match machine.excuse {
+            // An emptied disk may have no room either.
+            None if machine.device.is_full() => {}
             None => {
                 let name = machine.name();
                 self.oracle.violated(format!("{name} does not start: {reason}"));

@@ -246,12 +246,13 @@ fn the_python_verifier_is_as_strict_as_the_page() {
     assert_eq!(judge(&good), Ok(()));
     let trailing = [&good[..], &[0]].concat();
     assert!(judge(&trailing).unwrap_err().contains("1 bytes too many"));
-    // The first byte is the number of validator changes, none; here in two bytes.
-    assert_eq!(good[0], 0);
-    let long_form = [&[0x80, 0][..], &good[1..]].concat();
+    // The first byte is the number of validator changes; here it takes two bytes.
+    let long_form = [&[good[0] | 0x80, 0][..], &good[1..]].concat();
     assert!(judge(&long_form).unwrap_err().contains("longer form than it needs"));
+    // The kind of proof comes after the validator changes.
+    let changes = cets_contracts::codec::encode(&ProofFile::from_text(&text).unwrap().validators);
     let mut unknown = good.clone();
-    unknown[1] = 9;
+    unknown[changes.len()] = 9;
     assert!(judge(&unknown).unwrap_err().contains("variant 9 is unknown"));
 
     // Certificates: one signature twice, and 2f of 3f + 1.

@@ -144,7 +144,8 @@ impl World<'_> {
         let machine = &mut self.machines[usize::from(node)];
         if keeps || machine.is_byzantine {
             let disk = machine.disk.copy_to(machine.device.clone(), std::path::Path::new("old"));
-            machine.old = Some(OldDisk { disk, log: machine.log.copy() });
+            let rots = machine.excuse == Some(ROTS);
+            machine.old = Some(OldDisk { disk, log: machine.log.copy(), rots });
             return;
         }
         if !self.is_tolerable(node) {
@@ -159,10 +160,14 @@ impl World<'_> {
             Some(old) => {
                 machine.disk.restore(&old.disk);
                 machine.log.restore(&old.log);
+                // What rots now is what rotted when the copy was made.
+                let other = machine.excuse.filter(|excuse| *excuse != ROTS);
+                machine.excuse = if old.rots { Some(ROTS) } else { other };
             }
             None => {
                 machine.disk.erase();
                 machine.log.erase();
+                machine.excuse = machine.excuse.filter(|excuse| *excuse != ROTS);
             }
         }
     }

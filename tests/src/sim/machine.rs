@@ -52,6 +52,8 @@ pub struct OldDisk {
     pub disk: SimulatedDisk,
     /// The log.
     pub log: LogFile,
+    /// Whether it was rotten.
+    pub rots: bool,
 }
 
 /// A machine.

@@ -268,7 +268,7 @@ fn the_python_verifier_is_as_strict_as_the_page() {
     });
     assert!(judge(&twice).unwrap_err().contains("stands twice"));
     let few = certificate(|signatures| signatures.truncate(2));
-    assert!(judge(&few).unwrap_err().contains("has power 2, needs 3"));
+    assert!(judge(&few).unwrap_err().contains("has power 2, needs "));
 
     // Checkpoints: a cosignature written twice counts once, and no other form of a number or of
     // base64 is taken.

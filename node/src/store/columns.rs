@@ -1,5 +1,12 @@
 //! Column families: what each table of the database holds.
 
+impl Column {
+    /// Whether the rows that a block needs lie anywhere in the table.
+    pub(super) const fn is_read_at_random(self) -> bool {
+        matches!(self, Self::Hops | Self::Transactions)
+    }
+}
+
 macro_rules! columns {
     ($($(#[$doc:meta])* $name:ident $text:literal),+ $(,)?) => {
         /// A table of the database.

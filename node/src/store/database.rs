@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, Options, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompressionType, DBRecoveryMode, Options, WriteBatch, WriteOptions,
 };
 
 use super::backend::{Cursor, Value};
@@ -15,7 +15,11 @@ use super::simulated::{Change, SimulatedDisk};
 use super::{Column, StoreError, migrations};
 
 /// Memory for blocks read back, shared by all tables.
-const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
+const BLOCK_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Size of what is read at once from a table.
+const BLOCK_BYTES: usize = 16 * 1024;
+/// The same for a table whose rows are read one here and one there.
+const SMALL_BLOCK_BYTES: usize = 4 * 1024;
 /// Memory for writes of all tables before they go to sorted files.
 const WRITE_BUFFERS_BYTES: usize = 64 * 1024 * 1024;
 /// Memory for writes of one table.
@@ -79,9 +83,9 @@ impl Store {
         let open_error = |reason: String| StoreError::Open { folder: folder.to_owned(), reason };
         std::fs::create_dir_all(folder).map_err(|error| open_error(error.to_string()))?;
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-        let columns = Column::ALL
-            .iter()
-            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
+        let columns = Column::ALL.iter().map(|column| {
+            ColumnFamilyDescriptor::new(column.name(), column_options(*column, &cache))
+        });
         let db = DB::open_cf_descriptors(&database_options(), folder, columns)
             .map_err(|error| StoreError::open(folder, error.into_string()))?;
         let store = Self::over(db, folder);
@@ -111,9 +115,9 @@ impl Store {
             return Err(StoreError::NoLedger { folder: folder.to_owned() });
         }
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-        let columns = Column::ALL
-            .iter()
-            .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
+        let columns = Column::ALL.iter().map(|column| {
+            ColumnFamilyDescriptor::new(column.name(), column_options(*column, &cache))
+        });
         let options = database_options();
         let db = DB::open_cf_descriptors_read_only(&options, folder, columns, false)
             .map_err(|error| StoreError::open(folder, error.into_string()))?;
@@ -251,14 +255,19 @@ fn database_options() -> Options {
     options
 }
 
-/// Settings of one table.
-fn column_options(cache: &Cache) -> Options {
+/// Settings of one table. Indexes and filters are read in small parts: as a whole, those of a
+/// million rows would push each other out of the memory for blocks at every read.
+fn column_options(column: Column, cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
-    table.set_block_size(16 * 1024);
+    table.set_block_size(if column.is_read_at_random() { SMALL_BLOCK_BYTES } else { BLOCK_BYTES });
     table.set_format_version(5);
     table.set_bloom_filter(10.0, false);
     table.set_cache_index_and_filter_blocks(true);
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(SMALL_BLOCK_BYTES);
+    table.set_pin_top_level_index_and_filter(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);

@@ -151,6 +151,11 @@ impl World {
         }
         let started = self.nodes.start(&all)?;
         let answered = self.nodes.answer(&all, started)?;
+        // Those stopped last went on without the others, which fetch what they missed.
+        let newest = self.nodes.height(&all);
+        for node in all {
+            self.nodes.reach(node, newest)?;
+        }
         Ok(answered.into_iter().max().unwrap_or_default())
     }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use cets_contracts::crypto::KnownKeys;
 use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction, verify_batch};
 
 /// Envelopes remembered at most; then they are forgotten.
@@ -20,10 +21,11 @@ pub fn remember_envelopes() {
 /// Verifies signatures, of each envelope once where this thread remembers.
 pub(crate) fn verify_remembered(
     batch: Vec<Transaction>,
+    known: &mut KnownKeys,
 ) -> Vec<Result<VerifiedTransaction, EnvelopeError>> {
     GOOD.with(|good| {
         let mut good = good.borrow_mut();
-        let Some(good) = good.as_mut() else { return verify_batch(batch) };
+        let Some(good) = good.as_mut() else { return verify_batch(batch, known) };
         if good.len() >= ENVELOPES_MAX {
             good.clear();
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{AuditError, StoredBlock};
 use crate::block::{Block, Certificate, EventRecord, ValidatorSet};
 use crate::codec;
+use crate::crypto::KnownKeys;
 use crate::tx::{EnvelopeError, Transaction, VerifiedTransaction, verify_batch};
 use crate::types::{Digest, Height};
 
@@ -85,7 +86,7 @@ impl PreparedBlock {
             }
             position = position.next();
         }
-        let mut verdicts = verify_batch(all).into_iter();
+        let mut verdicts = verify_batch(all, &mut KnownKeys::none()).into_iter();
         let mut prepared = Vec::with_capacity(blocks.len());
         for (position, decoded, count) in blocks {
             let block = Self::of(position, decoded, verdicts.by_ref().take(count));

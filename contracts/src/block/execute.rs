@@ -134,6 +134,12 @@ impl<'a> BlockExecutor<'a> {
         })
     }
 
+    /// Takes memory for so many transactions at once.
+    fn reserve(&mut self, transactions: usize) {
+        self.outcomes.reserve(transactions);
+        self.transactions.reserve(transactions);
+    }
+
     /// Executes one transaction. An envelope error leaves the block as it was.
     pub fn push(&mut self, transaction: &VerifiedTransaction) -> Result<&TxOutcome, PushError> {
         let position = u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX);
@@ -214,6 +220,7 @@ pub fn execute_block<T: Borrow<VerifiedTransaction>>(
     transactions: &[T],
 ) -> Result<ExecutedBlock, BlockError> {
     let mut executor = BlockExecutor::new(state, header.time, header.proposer)?;
+    executor.reserve(transactions.len());
     for (position, transaction) in (0u32..).zip(transactions) {
         executor.push(transaction.borrow()).map_err(|error| match error {
             PushError::Envelope(error) => BlockError::Envelope { position, error },

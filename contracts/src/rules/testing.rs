@@ -249,6 +249,7 @@ impl Market {
         let outcomes = executed.outcomes.clone();
         commit_block(&mut self.state, executed).unwrap();
         assert_eq!(invariants::check(&self.state), vec![]);
+        self.state.check_known_accounts();
         outcomes
             .into_iter()
             .map(|outcome| match outcome.receipt.outcome {

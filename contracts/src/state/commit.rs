@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::by_table::ByTable;
+use super::known_accounts::KnownAccounts;
 use super::overlay::Writes;
 use super::write::Write;
-use super::{Key, Ledger, Overlay, Record, Table, keys};
+use super::{Account, Key, Ledger, Overlay, Record, Table, keys};
 use crate::block::ValidatorSet;
 use crate::fault::Fault;
 use crate::log::LogFrontier;
@@ -42,6 +44,8 @@ pub type RecordChanges = Vec<(Key, Option<StoredRecord>)>;
 #[derive(Clone)]
 pub struct StateUpdate {
     changes: RecordChanges,
+    /// Accounts among them, decoded.
+    accounts: Vec<(Key, Arc<Account>)>,
     plan: SlotPlan,
     tree: TreeUpdate,
 }
@@ -64,6 +68,7 @@ pub struct State {
     records: ByTable<StoredRecord>,
     tree: StateTree,
     slots: SlotAllocator,
+    pub(super) accounts: KnownAccounts,
     /// Frontier of the log.
     pub log: LogFrontier,
     /// The last block.
@@ -87,6 +92,7 @@ impl State {
             records: ByTable::default(),
             tree: StateTree::new(),
             slots: SlotAllocator::new(),
+            accounts: KnownAccounts::default(),
             log: LogFrontier::new(),
             tip,
         }
@@ -129,7 +135,7 @@ impl State {
             }),
         });
         let records = records.chain(index).collect::<Result<_, Fault>>()?;
-        Ok(Self { records, tree, slots, log, tip })
+        Ok(Self { records, tree, slots, accounts: KnownAccounts::default(), log, tip })
     }
 
     /// Root of the state tree.
@@ -181,6 +187,11 @@ impl State {
             .flat_map(|lower| self.records.range_from(lower))
             .map(|(key, record)| (key.as_bytes(), record))
             .take_while(|(key, _)| key.starts_with(prefix.as_bytes()))
+    }
+
+    /// The account of a key, if it was changed lately.
+    pub(super) fn known_account(&self, key: &Key) -> Option<&Arc<Account>> {
+        self.accounts.get(key)
     }
 
     pub(super) fn raw(&self, key: &Key) -> Option<&[u8]> {
@@ -239,7 +250,9 @@ impl State {
         let mut slot_changes: Vec<SlotChange> =
             freed.into_iter().map(|slot| SlotChange { slot, leaf: None }).collect();
         let mut changes = RecordChanges::with_capacity(before.len());
+        let mut accounts = Vec::new();
         for ((key, write), old) in writes.into_iter().zip(before) {
+            let account = write.account();
             match write.into_bytes() {
                 None if old.is_none() => {}
                 None => changes.push((key, None)),
@@ -255,13 +268,14 @@ impl State {
                         let leaf = Some(LeafHash::of(&key, &value));
                         slot_changes.push(SlotChange { slot, leaf });
                     }
+                    accounts.extend(account.map(|account| (key, account)));
                     changes.push((key, Some(StoredRecord { slot, value })));
                 }
             }
         }
         let slot_changes = by_slot(slot_changes);
         let tree = self.tree.prepare(&slot_changes).map_err(inconsistent)?;
-        Ok(StateUpdate { changes, plan, tree })
+        Ok(StateUpdate { changes, accounts, plan, tree })
     }
 
     /// Makes an update part of the state.
@@ -269,10 +283,14 @@ impl State {
         self.tree.apply(update.tree).map_err(inconsistent)?;
         self.slots.apply(update.plan).map_err(inconsistent)?;
         for (key, change) in update.changes {
+            self.accounts.forget(&key);
             match change {
                 Some(record) => self.records.insert(key, record),
                 None => self.records.remove(&key),
             };
+        }
+        for (key, account) in update.accounts {
+            self.accounts.know(key, account);
         }
         Ok(())
     }

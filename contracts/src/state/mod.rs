@@ -5,6 +5,7 @@ mod commit;
 mod funds;
 mod key_parts;
 pub mod keys;
+mod known_accounts;
 mod overlay;
 mod parameters;
 mod records;

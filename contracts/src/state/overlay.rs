@@ -251,6 +251,9 @@ impl<'a> Overlay<'a> {
             }
             None => {}
         }
+        if let Some(account) = self.base.known_account(&key) {
+            return Ok(Some(Arc::clone(account)));
+        }
         if let Some(account) = self.read.borrow().get(&id) {
             return Ok(Some(Arc::clone(account)));
         }

@@ -30,6 +30,14 @@ impl Write {
         }
     }
 
+    /// The account, if it is one.
+    pub fn account(&self) -> Option<Arc<Account>> {
+        match self {
+            Self::Account(account) => Some(Arc::clone(account)),
+            Self::Delete | Self::Bytes(_) => None,
+        }
+    }
+
     /// Canonical bytes; none when the record is deleted.
     pub fn into_bytes(self) -> Option<Vec<u8>> {
         match self {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
-use crate::crypto::{self, SignedMessage};
+use crate::crypto::{self, KnownKeys, SignedMessage};
 use crate::domains;
 use crate::rules::Payload;
 use crate::types::{AccountId, BlockTime, ChainId, PublicKey, Signature, TxId, domain_hash};
@@ -214,7 +214,8 @@ pub struct VerifiedTransaction(Transaction);
 impl VerifiedTransaction {
     /// Verifies one transaction.
     pub fn verify(transaction: Transaction) -> Result<Self, EnvelopeError> {
-        verify_batch(vec![transaction]).pop().unwrap_or(Err(EnvelopeError::SignatureCount))
+        let mut verdicts = verify_batch(vec![transaction], &mut KnownKeys::none());
+        verdicts.pop().unwrap_or(Err(EnvelopeError::SignatureCount))
     }
 
     /// Takes the caller's word that these very bytes were verified before, for example from a
@@ -235,6 +236,7 @@ impl core::ops::Deref for VerifiedTransaction {
 /// Verifies the signatures of many transactions in one batch; the verdicts keep the order.
 pub fn verify_batch(
     transactions: Vec<Transaction>,
+    known: &mut KnownKeys,
 ) -> Vec<Result<VerifiedTransaction, EnvelopeError>> {
     let messages: Vec<Vec<u8>> =
         transactions.iter().map(|transaction| signature_message(&transaction.id)).collect();
@@ -249,7 +251,7 @@ pub fn verify_batch(
             })
         })
         .collect();
-    let mut verdicts = crypto::verify_each(&signed).into_iter();
+    let mut verdicts = crypto::verify_each(&signed, known).into_iter();
     transactions
         .into_iter()
         .map(|transaction| {

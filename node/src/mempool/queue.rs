@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use cets_contracts::Fault;
 use cets_contracts::block::{BlockContext, check_envelope};
+use cets_contracts::crypto::KnownKeys;
 use cets_contracts::rules::stranger;
 use cets_contracts::state::keys;
 use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction};
@@ -121,7 +122,10 @@ impl Mempool {
     #[cfg(feature = "simulation")]
     pub fn submit_in_place(&self, batch: Vec<Vec<u8>>, origin: Origin) -> Verdicts {
         let (verdicts, unverified) = self.screen(batch);
-        merge(verdicts, self.inner.admit(verify_signatures(unverified), origin))
+        merge(
+            verdicts,
+            self.inner.admit(verify_signatures(unverified, &mut KnownKeys::none()), origin),
+        )
     }
 
     /// How much waits.
@@ -281,11 +285,12 @@ fn merge(verdicts: Vec<Option<Verdict>>, late: Verdicts) -> Verdicts {
 /// Verifies the signatures of many transactions together.
 pub(crate) fn verify_signatures(
     batch: Vec<Transaction>,
+    known: &mut KnownKeys,
 ) -> Vec<Result<VerifiedTransaction, EnvelopeError>> {
     #[cfg(feature = "simulation")]
-    return crate::simulation::verify_remembered(batch);
+    return crate::simulation::verify_remembered(batch, known);
     #[cfg(not(feature = "simulation"))]
-    cets_contracts::tx::verify_batch(batch)
+    cets_contracts::tx::verify_batch(batch, known)
 }
 
 enum Screened {
@@ -381,6 +386,7 @@ impl Inner {
 
 /// Verifies submissions until the mempool is dropped: each batch is what came in meanwhile.
 fn verify_loop(inner: &Inner, receiver: &Mutex<mpsc::Receiver<Submission>>) {
+    let mut known = KnownKeys::new();
     loop {
         let submissions = {
             let mut receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
@@ -400,7 +406,7 @@ fn verify_loop(inner: &Inner, receiver: &Mutex<mpsc::Receiver<Submission>>) {
             shares.push((transactions.len(), origin, reply));
             all.extend(transactions);
         }
-        let mut verified = verify_signatures(all).into_iter();
+        let mut verified = verify_signatures(all, &mut known).into_iter();
         for (count, origin, reply) in shares {
             let share = verified.by_ref().take(count).collect();
             // A caller that went away needs no answer.

@@ -26,6 +26,9 @@ const WRITE_BUFFERS_BYTES: usize = 64 * 1024 * 1024;
 const WRITE_BUFFER_BYTES: usize = 24 * 1024 * 1024;
 /// Size of write-ahead logs at which old write buffers are flushed; what a start reads at most.
 const WAL_BYTES_MAX: u64 = 96 * 1024 * 1024;
+/// New files of a table that are sorted into its older ones together: each time the older ones are
+/// written anew.
+const NEW_FILES_SORTED_AT: i32 = 8;
 /// Open files, so that four nodes on one machine stay below common limits.
 const OPEN_FILES_MAX: i32 = 512;
 
@@ -275,5 +278,6 @@ fn column_options(column: Column, cache: &Cache) -> Options {
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options.set_max_write_buffer_number(3);
     options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_level_zero_file_num_compaction_trigger(NEW_FILES_SORTED_AT);
     options
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use cets_contracts::block::{BlockExecutor, Certificate, ExecutedBlock, LogEntry, commit_block};
+use cets_contracts::crypto::KnownKeys;
 use cets_contracts::genesis::{Genesis, GenesisAccount};
 use cets_contracts::rules::Payload;
 use cets_contracts::rules::allowances::issue::{Issue, IssueLine};
@@ -166,8 +167,9 @@ fn verify(rounds: u64) {
     let orders = World::new().transfers(0);
     let decoded: Vec<Transaction> =
         orders.into_iter().map(|bytes| Transaction::decode(bytes).unwrap()).collect();
+    let mut known = KnownKeys::new();
     for _ in 0..rounds {
-        assert!(verify_batch(decoded.clone()).iter().all(Result::is_ok));
+        assert!(verify_batch(decoded.clone(), &mut known).iter().all(Result::is_ok));
     }
 }
 

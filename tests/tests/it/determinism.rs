@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cets_contracts::block::{Block, execute_block};
-use cets_contracts::crypto::{self, SignedMessage};
+use cets_contracts::crypto::{self, KnownKeys, SignedMessage};
 use cets_contracts::log::LogFrontier;
 use cets_contracts::state::{State, StoredRecord};
 use cets_contracts::tx::{Transaction, VerifiedTransaction};
@@ -131,10 +131,14 @@ fn agree(all: &[(PublicKey, Signature, Vec<u8>)]) -> Vec<bool> {
         .map(|(key, signature, message)| SignedMessage { key, signature, message })
         .collect();
     let single: Vec<bool> = signed.iter().map(crypto::verify).collect();
-    assert_eq!(crypto::verify_each(&signed), single);
+    let mut known = KnownKeys::new();
+    for _ in 0..2 {
+        assert_eq!(crypto::verify_each(&signed, &mut known), single);
+    }
+    assert_eq!(crypto::verify_each(&signed, &mut KnownKeys::none()), single);
     assert_eq!(crypto::verify_all(&signed), single.iter().all(|good| *good));
     for (at, one) in signed.iter().enumerate() {
-        assert_eq!(crypto::verify_each(std::slice::from_ref(one)), [single[at]]);
+        assert_eq!(crypto::verify_each(std::slice::from_ref(one), &mut known), [single[at]]);
     }
     single
 }

@@ -1,0 +1,113 @@
+//! Many signatures verified by one equation.
+//!
+//! With a random factor `z` for each signature `(R, s)` of a key `A` over a message whose challenge
+//! is `k`, all signatures of a batch hold when `8 (sum(z R) + sum(z k A) - sum(z s) B)` is the
+//! neutral element, but for a chance of 2^-128. Signatures of one key share one term for `A`.
+
+use core::iter::once;
+
+use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::{IsIdentity as _, VartimeMultiscalarMul as _};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+use sha2::{Digest as _, Sha512};
+
+use super::{KnownKeys, SignedMessage, verify};
+
+/// A signature as the equation needs it.
+struct Term<'a> {
+    signed: &'a SignedMessage<'a>,
+    /// Place among the messages.
+    place: usize,
+    /// Point of the key.
+    key: EdwardsPoint,
+    commitment: EdwardsPoint,
+    response: Scalar,
+    challenge: Scalar,
+}
+
+/// Whether each signature verifies, in the order given.
+pub(super) fn verify_each(all: &[SignedMessage<'_>], known: &mut KnownKeys) -> Vec<bool> {
+    let mut verdicts = vec![false; all.len()];
+    let mut by_key: Vec<(usize, &SignedMessage<'_>)> = all.iter().enumerate().collect();
+    by_key.sort_by_key(|(_, signed)| signed.key.as_bytes());
+    let terms = by_key.into_iter().filter_map(|(place, signed)| Term::of(place, signed, known));
+    let terms: Vec<Term<'_>> = terms.collect();
+    bisect(&terms, &mut verdicts);
+    verdicts
+}
+
+impl<'a> Term<'a> {
+    /// None when key or signature are no points, or the response is not reduced: no equation can
+    /// hold for them.
+    fn of(place: usize, signed: &'a SignedMessage<'a>, known: &mut KnownKeys) -> Option<Self> {
+        let (commitment, response) = signed.signature.as_bytes().split_first_chunk::<32>()?;
+        let key = known.point(signed.key)?;
+        let response = Option::from(Scalar::from_canonical_bytes(response.try_into().ok()?))?;
+        let challenge = Sha512::new().chain_update(commitment).chain_update(signed.key.as_bytes());
+        let challenge = challenge.chain_update(signed.message).finalize();
+        let challenge = Scalar::from_bytes_mod_order_wide(&challenge.into());
+        let commitment = CompressedEdwardsY(*commitment).decompress()?;
+        Some(Self { signed, place, key, commitment, response, challenge })
+    }
+}
+
+fn bisect(terms: &[Term<'_>], verdicts: &mut [bool]) {
+    match terms {
+        [] => {}
+        [term] => settle(term, verify(term.signed), verdicts),
+        terms if holds(terms) => terms.iter().for_each(|term| settle(term, true, verdicts)),
+        terms => {
+            let (left, right) = terms.split_at(terms.len() / 2);
+            bisect(left, verdicts);
+            bisect(right, verdicts);
+        }
+    }
+}
+
+fn settle(term: &Term<'_>, good: bool, verdicts: &mut [bool]) {
+    if let Some(verdict) = verdicts.get_mut(term.place) {
+        *verdict = good;
+    }
+}
+
+/// Whether the equation of some signatures holds, those of one key beside each other.
+#[expect(clippy::arithmetic_side_effects, reason = "scalars are the elements of a field")]
+fn holds(terms: &[Term<'_>]) -> bool {
+    let mut factors = factors(terms);
+    let (mut scalars, mut points) = (Vec::new(), Vec::new());
+    let mut base = Scalar::ZERO;
+    for same_key in terms.chunk_by(|one, next| one.signed.key == next.signed.key) {
+        let mut of_key = Scalar::ZERO;
+        for term in same_key {
+            let mut factor = [0u8; 16];
+            factors.fill_bytes(&mut factor);
+            let factor = Scalar::from(u128::from_le_bytes(factor));
+            base -= factor * term.response;
+            of_key += factor * term.challenge;
+            scalars.push(factor);
+            points.push(term.commitment);
+        }
+        scalars.push(of_key);
+        points.extend(same_key.first().map(|term| term.key));
+    }
+    EdwardsPoint::vartime_multiscalar_mul(
+        once(&base).chain(&scalars),
+        once(&ED25519_BASEPOINT_POINT).chain(&points),
+    )
+    .mul_by_cofactor()
+    .is_identity()
+}
+
+/// Factors that nobody could know before all messages, keys and signatures were chosen.
+fn factors(terms: &[Term<'_>]) -> ChaCha20Rng {
+    let mut seed = blake3::Hasher::new();
+    for SignedMessage { key, signature, message } in terms.iter().map(|term| term.signed) {
+        let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
+        seed.update(key.as_bytes()).update(signature.as_bytes());
+        seed.update(&length.to_le_bytes()).update(message);
+    }
+    ChaCha20Rng::from_seed(*seed.finalize().as_bytes())
+}

@@ -544,7 +544,7 @@ mod tests {
             .unwrap();
         let mut value: R = codec::decode(&record.value).unwrap();
         damage(&mut value);
-        record.value = codec::encode(&value);
+        record.value = codec::encode(&value).into();
         State::rebuild(records, LogFrontier::new(), state.tip).unwrap()
     }
 

@@ -171,7 +171,7 @@ pub fn audit_folder(
     let records = store.read_records()?.into_iter().map(|(key, record)| HistoryRecord {
         key,
         slot: record.slot.map(|slot| slot.get()),
-        value: record.value,
+        value: record.value.into_vec(),
     });
     auditor.compare_records(records)?;
     // Rebuilding checks slots, the newest header and the frontier of the log.
@@ -204,7 +204,7 @@ pub fn keep_state(
     })?;
     let records = auditor.state().committed_records().map(|(key, record)| {
         let slot = record.slot.map(|slot| slot.get());
-        Ok(HistoryRecord { key: key.to_vec(), slot, value: record.value.clone() })
+        Ok(HistoryRecord { key: key.to_vec(), slot, value: record.value.to_vec() })
     });
     Ok(KeptStates::beside(store.folder()).write(height, KeptFor::Good, records)?)
 }

@@ -397,7 +397,7 @@ impl SampleLedger {
         let record = |(key, record): (&[u8], &cets_contracts::state::StoredRecord)| HistoryRecord {
             key: key.to_vec(),
             slot: record.slot.map(cets_contracts::tree::Slot::get),
-            value: record.value.clone(),
+            value: record.value.to_vec(),
         };
         frames.push(Frame::Records(self.state.committed_records().map(record).collect()));
         frames.push(Frame::End(self.newest().anchor.height()));

@@ -221,7 +221,7 @@ impl Maker {
             .map(|(key, record)| HistoryRecord {
                 key: key.to_vec(),
                 slot: record.slot.map(Slot::get),
-                value: record.value.clone(),
+                value: record.value.to_vec(),
             })
             .collect();
         for chunk in records.chunks(4_096) {

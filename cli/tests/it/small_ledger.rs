@@ -396,7 +396,7 @@ impl SmallLedger {
         let records = self.state.committed_records().map(|(key, record)| HistoryRecord {
             key: key.to_vec(),
             slot: record.slot.map(Slot::get),
-            value: record.value.clone(),
+            value: record.value.to_vec(),
         });
         records.collect()
     }

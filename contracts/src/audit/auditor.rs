@@ -349,7 +349,7 @@ impl Auditor {
             if key > record.key.as_slice() {
                 return Err(record_error(&record.key, "it does not belong to the state"));
             }
-            if own.value != record.value {
+            if *own.value != *record.value {
                 return Err(record_error(key, "the stored value is not what execution gives"));
             }
             if own.slot.map(crate::tree::Slot::get) != record.slot {

@@ -111,7 +111,7 @@ impl Auditor {
         let records = self.state.records().map(|(key, record)| HistoryRecord {
             key: key.to_vec(),
             slot: record.slot.map(Slot::get),
-            value: record.value.clone(),
+            value: record.value.to_vec(),
         });
         Some(AuditSnapshot {
             anchor,
@@ -166,7 +166,7 @@ fn stored(records: Vec<HistoryRecord>) -> Result<BTreeMap<Vec<u8>, StoredRecord>
             key: hex::encode(&key),
             reason: "its slot is beyond the tree".to_owned(),
         })?;
-        Ok((key, StoredRecord { slot, value }))
+        Ok((key, StoredRecord { slot, value: value.into() }))
     });
     records.collect()
 }

@@ -28,7 +28,7 @@ impl RecordInclusion {
     pub fn of(state: &State, key: &Key) -> Option<Self> {
         let stored = state.stored(key)?;
         let proof = state.tree().prove(stored.slot?).ok()?;
-        Some(Self { key: key.as_bytes().to_vec(), value: stored.value.clone(), state: proof })
+        Some(Self { key: key.as_bytes().to_vec(), value: stored.value.to_vec(), state: proof })
     }
 
     /// Checks that the state of a header holds the record.

@@ -47,6 +47,10 @@ impl<V> ByTable<V> {
         self.table(key).get(key)
     }
 
+    pub fn get_mut(&mut self, key: &Key) -> Option<&mut V> {
+        self.table_mut(key).get_mut(key)
+    }
+
     pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
         self.table_mut(&key).insert(key, value)
     }

@@ -15,13 +15,17 @@ use crate::log::LogFrontier;
 use crate::tree::{LeafHash, Slot, SlotAllocator, SlotChange, SlotPlan, StateTree, TreeUpdate};
 use crate::types::{BlockId, BlockTime, ChainId, Digest, Height, StateRoot, domain_hash};
 
+/// Canonical bytes of a record; those of a range of units and other small ones lie beside their
+/// key instead of behind a pointer.
+pub type RecordBytes = smallvec::SmallVec<[u8; 31]>;
+
 /// A stored record: its slot in the tree (none for derived tables) and its canonical bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// Position of its leaf.
     pub slot: Option<Slot>,
     /// Canonical bytes.
-    pub value: Vec<u8>,
+    pub value: RecordBytes,
 }
 
 /// The last committed block, as far as the next one needs it.
@@ -121,7 +125,7 @@ impl State {
             }
             if table == Some(Table::Units) {
                 let (key, value) = super::units::index_entry(key, &record.value)?;
-                index.push(Ok((key, StoredRecord { slot: None, value })));
+                index.push(Ok((key, StoredRecord { slot: None, value: value.into() })));
             }
         }
         let slots =

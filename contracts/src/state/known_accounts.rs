@@ -46,7 +46,7 @@ impl super::State {
             if Table::of(key) == Some(Table::Accounts)
                 && let Some(known) = Key::of(key).and_then(|key| self.known_account(&key).cloned())
             {
-                assert_eq!(crate::codec::encode(&*known), record.value, "{}", hex::encode(key));
+                assert_eq!(*crate::codec::encode(&*known), *record.value, "{}", hex::encode(key));
             }
         }
         assert!(self.known_accounts().all(|key| self.stored(key).is_some()), "one is deleted");

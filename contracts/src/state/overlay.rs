@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use super::by_table::ByTable;
 use super::write::{Found, Write, decode};
-use super::{Account, Key, Record, State, Table, keys};
+use super::{Account, Key, Record, RecordBytes, State, Table, keys};
 use crate::codec;
 use crate::fault::Fault;
 use crate::rules::{Abort, Effects};
 use crate::types::AccountId;
+
+/// Writes of an attempt among which an account is looked for: those of one movement of units and
+/// its payment.
+const WRITES_LOOKED_AT: usize = 32;
 
 /// Writes of a block.
 pub(super) type Writes = ByTable<Write>;
@@ -27,8 +31,8 @@ pub struct Overlay<'a> {
     block: Writes,
     /// What the attempts under way overwrote, in order: the write before, if there was one.
     undo: Vec<(Key, Option<Write>)>,
-    /// Attempts under way, one within the other.
-    attempts: usize,
+    /// Attempts under way, one within the other: where in `undo` each began.
+    attempts: Vec<usize>,
     allowed: &'static [Table],
     effects: Effects,
     /// Accounts of the state that were read, decoded.
@@ -44,7 +48,7 @@ impl<'a> Overlay<'a> {
             base,
             block: Writes::default(),
             undo: Vec::new(),
-            attempts: 0,
+            attempts: Vec::new(),
             allowed: &[],
             effects: Effects::default(),
             read: RefCell::default(),
@@ -61,13 +65,13 @@ impl<'a> Overlay<'a> {
     pub fn attempt<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let effects_before = core::mem::take(&mut self.effects);
         let undo_before = self.undo.len();
-        self.attempts = self.attempts.saturating_add(1);
+        self.attempts.push(undo_before);
         let outcome = work(self);
-        self.attempts = self.attempts.saturating_sub(1);
+        self.attempts.pop();
         let effects_of_work = core::mem::replace(&mut self.effects, effects_before);
         if outcome.is_ok() {
             self.effects.append(effects_of_work);
-            if self.attempts == 0 {
+            if self.attempts.is_empty() {
                 self.undo.clear();
             }
         } else {
@@ -115,7 +119,7 @@ impl<'a> Overlay<'a> {
 
     fn set(&mut self, key: Key, write: Write) {
         let before = self.block.insert(key, write);
-        if self.attempts > 0 {
+        if !self.attempts.is_empty() {
             self.undo.push((key, before));
         }
     }
@@ -146,7 +150,7 @@ impl<'a> Overlay<'a> {
         }
         let mut scratch = core::mem::take(&mut self.scratch);
         codec::encode_into(&mut scratch, record);
-        self.set(key, Write::Bytes(scratch.clone()));
+        self.set(key, Write::Bytes(RecordBytes::from_slice(&scratch)));
         self.scratch = scratch;
         Ok(())
     }
@@ -263,19 +267,34 @@ impl<'a> Overlay<'a> {
         Ok(Some(account))
     }
 
-    /// Changes an account that exists.
+    /// Changes an account that exists. An error leaves it half changed until the attempt, which
+    /// every change is part of, puts it back.
     pub(super) fn change_account(
         &mut self,
         id: AccountId,
         change: impl FnOnce(&mut Account) -> Result<(), Abort>,
     ) -> Result<(), Abort> {
+        self.check_table::<Account>()?;
+        let key = keys::account(id);
+        // What this attempt wrote itself needs no second note of what was there before.
+        if self.is_written_in_attempt(&key)
+            && let Some(Write::Account(account)) = self.block.get_mut(&key)
+        {
+            return change(Arc::make_mut(account));
+        }
         let mut account = self.account(id)?.ok_or_else(|| Fault::Inconsistent {
             what: format!("account {id} is named by a record and does not exist"),
         })?;
         change(Arc::make_mut(&mut account))?;
-        self.check_table::<Account>()?;
-        self.set(keys::account(id), Write::Account(account));
+        self.set(key, Write::Account(account));
         Ok(())
+    }
+
+    /// Whether the innermost attempt has written under a key lately.
+    fn is_written_in_attempt(&self, key: &Key) -> bool {
+        let began = self.attempts.last();
+        let own = began.and_then(|began| self.undo.get(*began..)).unwrap_or_default();
+        own.iter().rev().take(WRITES_LOOKED_AT).any(|(written, _)| written == key)
     }
 }
 

@@ -75,22 +75,19 @@ impl Overlay<'_> {
         let mut missing = tonnes;
         let mut ranges = Vec::new();
         let prefix = keys::units_by_holder(holder, StatusKind::Free.tag(), &instrument);
-        for found in self.scan::<RangeEnd>(&prefix) {
-            if missing.is_zero() {
-                break;
-            }
+        let mut entries = self.scan::<RangeEnd>(&prefix);
+        while !missing.is_zero()
+            && let Some(found) = entries.next()
+        {
             let (key, RangeEnd { end }) = found?;
             if ranges.len() >= SERIAL_RANGES_MOVED_MAX {
                 let facts = vec![common::number(SERIAL_RANGES_MOVED_MAX)];
                 return Err(common::RANGES_TOO_MANY.reject(facts).into());
             }
             let range = range_of_key(instrument, &key, end)?;
-            let (taken, rest) = take_front(range, missing);
+            let taken = front(range, missing);
             missing = missing.saturating_sub(taken.tonnes());
             ranges.push(taken);
-            if rest {
-                break;
-            }
         }
         if missing.is_zero() {
             return Ok(ranges);
@@ -241,12 +238,10 @@ pub fn range_of_key(instrument: Instrument, key: &[u8], end: u64) -> Result<Seri
     SerialRange::new(instrument, u64::from_be_bytes(*start), end).map_err(|_| corrupt())
 }
 
-/// The first units of a range, at most so many, and whether some remain.
-fn take_front(range: SerialRange, tonnes: Tonnes) -> (SerialRange, bool) {
-    match range.split_at(range.start().saturating_add(tonnes.get())) {
-        Some((front, _)) => (front, true),
-        None => (range, false),
-    }
+/// The first units of a range, at most so many.
+fn front(range: SerialRange, tonnes: Tonnes) -> SerialRange {
+    let split = range.split_at(range.start().saturating_add(tonnes.get()));
+    split.map_or(range, |(front, _)| front)
 }
 
 fn join(left: SerialRange, right: SerialRange) -> Result<SerialRange, Fault> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Account, Record};
+use super::{Account, Record, RecordBytes};
 use crate::codec;
 use crate::fault::Fault;
 
@@ -15,7 +15,7 @@ pub(crate) enum Write {
     /// The record is deleted.
     Delete,
     /// Canonical bytes.
-    Bytes(Vec<u8>),
+    Bytes(RecordBytes),
     /// An account.
     Account(Arc<Account>),
 }
@@ -39,11 +39,11 @@ impl Write {
     }
 
     /// Canonical bytes; none when the record is deleted.
-    pub fn into_bytes(self) -> Option<Vec<u8>> {
+    pub fn into_bytes(self) -> Option<RecordBytes> {
         match self {
             Self::Delete => None,
             Self::Bytes(bytes) => Some(bytes),
-            Self::Account(account) => Some(codec::encode(&*account)),
+            Self::Account(account) => Some(RecordBytes::from_vec(codec::encode(&*account))),
         }
     }
 }

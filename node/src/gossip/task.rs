@@ -110,6 +110,8 @@ impl Gossip {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut taken = Vec::with_capacity(TAKE_MAX);
         let mut flush_at: Option<tokio::time::Instant> = None;
+        // What comes after a pause goes out at once; what follows closely is sent together.
+        let mut rest_until = tokio::time::Instant::now();
         loop {
             let deadline = flush_at.unwrap_or_else(tokio::time::Instant::now);
             tokio::select! {
@@ -119,15 +121,13 @@ impl Gossip {
                         return;
                     }
                     self.collect(taken.drain(..));
-                    let now = tokio::time::Instant::now();
-                    flush_at = flush_at.or_else(|| now.checked_add(self.flush));
-                    if self.collected.len() == 0 {
-                        flush_at = None;
-                    }
+                    flush_at = (self.collected.len() > 0).then_some(rest_until);
                 }
                 () = tokio::time::sleep_until(deadline), if flush_at.is_some() => {
                     flush_at = None;
                     self.flush();
+                    let now = tokio::time::Instant::now();
+                    rest_until = now.checked_add(self.flush).unwrap_or(now);
                 }
                 Some(vote) = self.cosignatures.outgoing.recv() => self.send_cosignatures(&[vote]),
                 Some(verified) = self.verified_receiver.recv() => self.answer(verified),

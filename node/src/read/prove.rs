@@ -154,7 +154,7 @@ fn prove(committed: &Committed, keys: &[Vec<u8>]) -> Result<ProvenRecords, Prove
             let fault = Fault::Inconsistent { what: error.to_string() };
             ProveError::Read(fault.into())
         })?;
-        records.push((RawRecord { key, value: stored.value.clone() }, proof));
+        records.push((RawRecord { key, value: stored.value.to_vec() }, proof));
     }
     Ok(ProvenRecords { records, header, certificate })
 }

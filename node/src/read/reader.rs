@@ -57,7 +57,7 @@ impl Reader {
         let answer = committed
             .state
             .stored(key)
-            .map(|stored| RawRecord { key: key.as_bytes().to_vec(), value: stored.value.clone() });
+            .map(|stored| RawRecord { key: key.as_bytes().to_vec(), value: stored.value.to_vec() });
         At { height: committed.state.tip.height, answer }
     }
 
@@ -94,7 +94,7 @@ impl Reader {
                 next = items.last().map(|record| record.key.clone());
                 break;
             }
-            items.push(RawRecord { key: key.to_vec(), value: stored.value.clone() });
+            items.push(RawRecord { key: key.to_vec(), value: stored.value.to_vec() });
         }
         At { height: committed.state.tip.height, answer: Page { items, next } }
     }

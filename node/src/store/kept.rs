@@ -167,7 +167,7 @@ impl KeptStates {
                         if slot.is_none() {
                             return Err(self.damaged(height, "a record has no slot"));
                         }
-                        kept.insert(key, StoredRecord { slot, value });
+                        kept.insert(key, StoredRecord { slot, value: value.into() });
                     }
                 }
                 Frame::End(said) if said == height => return Ok(Some(kept)),

@@ -199,7 +199,7 @@ impl Store {
             let record = record.map(|StoredRecord { slot, value }| HistoryRecord {
                 key,
                 slot: slot.map(Slot::get),
-                value,
+                value: value.into_vec(),
             });
             Some(record)
         });
@@ -241,11 +241,11 @@ fn encode_record(record: &StoredRecord) -> Vec<u8> {
 fn decode_record(bytes: &[u8]) -> Option<StoredRecord> {
     let (tag, rest) = bytes.split_first()?;
     match tag {
-        0 => Some(StoredRecord { slot: None, value: rest.to_vec() }),
+        0 => Some(StoredRecord { slot: None, value: rest.into() }),
         1 => {
             let (slot, value) = rest.split_first_chunk::<8>()?;
             let slot = Slot::new(u64::from_be_bytes(*slot)).ok()?;
-            Some(StoredRecord { slot: Some(slot), value: value.to_vec() })
+            Some(StoredRecord { slot: Some(slot), value: value.into() })
         }
         _ => None,
     }

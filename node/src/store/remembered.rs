@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use cets_contracts::codec;
-use cets_contracts::state::{Remembered, StoredRecord, keys};
+use cets_contracts::state::{RecordBytes, Remembered, StoredRecord, keys};
 use cets_contracts::types::{BlockTime, Height, TxId};
 
 use super::database::Writes;
@@ -70,7 +70,7 @@ impl Store {
         let parent = tip.get().checked_sub(1).map(Height::new);
         let header = parent.map(|height| self.header(height)).transpose()?.flatten();
         let limit = header.map_or(BlockTime::from_millis(0), |header| header.time);
-        let value = codec::encode(&Remembered);
+        let value: RecordBytes = codec::encode(&Remembered).into();
         let mut cursor = self.cursor(Column::Remembered);
         cursor.seek_to_first();
         while let Some((key, row)) = cursor.item() {

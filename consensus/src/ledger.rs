@@ -13,19 +13,19 @@ use crate::guard::GuardMark;
 /// This node can no longer serve its ledger: the disk failed, the store is damaged or a decided
 /// block does not execute. Any fault stops the node with this message.
 #[derive(Debug, thiserror::Error)]
-#[error("{action}: {source}")]
+#[error("{action}: {cause}")]
 pub struct LedgerFault {
     action: &'static str,
-    source: Box<dyn std::error::Error + Send + Sync>,
+    cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl LedgerFault {
     /// A fault met while doing something, for example `"write the block of the next height"`.
     pub fn new(
         action: &'static str,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { action, source: source.into() }
+        Self { action, cause: cause.into() }
     }
 }
 

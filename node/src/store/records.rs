@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn records_read_back_as_they_were_written() {
         for slot in [None, Some(Slot::new(0).unwrap()), Some(Slot::new(7_000_000).unwrap())] {
-            let record = StoredRecord { slot, value: vec![1, 2, 3] };
+            let record = StoredRecord { slot, value: vec![1, 2, 3].into() };
             assert_eq!(decode_record(&encode_record(&record)), Some(record));
         }
         assert_eq!(decode_record(&[]), None);

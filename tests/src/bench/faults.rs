@@ -1,14 +1,13 @@
-//! G7, G8, G9: with a validator dead, when it comes back, and an audit of it all.
+//! G7 and G8: with a validator dead, and when it comes back.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::goal::Goal;
+use super::goal::{Goal, LIVE_RATE};
+use super::machine;
 use super::receipts::Verifier;
 use super::results::{Measured, median};
 use super::throughput::{self, Load};
 use super::world::World;
-use crate::cluster::nodes::program;
 
 /// The validator that dies; the first serves what is verified.
 const VICTIM: usize = 3;
@@ -30,7 +29,7 @@ pub fn away(
     throughput: f64,
 ) -> eyre::Result<Away> {
     let (mut shares, mut rates, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut caught, mut per_live) = (Vec::new(), Vec::new());
+    let (mut caught, mut per_live, mut micros) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..load.runs {
         world.nodes.kill(&[VICTIM])?;
         let run = throughput::run(world, verifier, load, throughput)?;
@@ -48,41 +47,16 @@ pub fn away(
         let ended = world.nodes.catch_up(VICTIM)?;
         let seconds = (ended - answered).max(Duration::from_millis(1)).as_secs_f64();
         caught.push(missed / seconds);
+        let process = world.nodes.process_id(VICTIM).unwrap_or_default();
+        micros.push(machine::cpu_seconds(process) * 1e6 / missed.max(1.0));
         per_live.push(run.rate);
     }
     let mut dead = Measured::of(Goal::G7, shares);
     dead.figure("transfers/s", median(&rates));
     dead.figure("longest time without a block in ms", median(&gaps));
     let mut catch_up = Measured::of(Goal::G8, caught);
-    catch_up.against("live rate", per_live);
+    catch_up.against(LIVE_RATE, per_live);
+    catch_up.figure("processor us of the node per transfer, its start included", median(&micros));
     catch_up.note("signatures, certificates and roots of every block checked; others idle");
     Ok(Away { dead, catch_up })
-}
-
-/// Measures G9: the audit of a stopped validator's folder.
-pub fn audit(world: &mut World, runs: usize) -> eyre::Result<Measured> {
-    world.nodes.stop(VICTIM)?;
-    let (mut rates, mut signatures) = (Vec::new(), Vec::new());
-    for _ in 0..runs {
-        let started = Instant::now();
-        let output = Command::new(program("cetsd")?)
-            .args(["audit", "--json", "--invariants-every", "0", "--data"])
-            .arg(world.nodes.data_folder(VICTIM))
-            .arg("--genesis")
-            .arg(&world.network.genesis_path)
-            .output()?;
-        let seconds = started.elapsed().as_secs_f64();
-        let said = String::from_utf8_lossy(&output.stderr);
-        eyre::ensure!(output.status.success(), "the audit fails: {said}");
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        let count = |name: &str| report[name].as_f64().unwrap_or_default();
-        rates.push(count("transactions") / seconds);
-        signatures.push(count("signatures") / seconds);
-    }
-    let all = world.nodes.start(&[VICTIM])?;
-    world.nodes.answer(&[VICTIM], all)?;
-    let mut measured = Measured::of(Goal::G9, rates);
-    measured.figure("signatures/s", median(&signatures));
-    measured.note("`cetsd audit` over the whole folder: every signature, rule, root, certificate");
-    Ok(measured)
 }

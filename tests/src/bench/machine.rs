@@ -13,21 +13,51 @@ use super::results::median;
 
 /// Ticks of processor time in a second, as Linux counts them for programs.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// Places of the time in programs and in the kernel among the fields of a `stat` file.
+const USER: usize = 11;
+const SYSTEM: usize = 12;
 /// Signatures of a batch when their rate is measured.
 const SIGNATURE_BATCH: usize = 256;
 /// Bytes written to measure the disk.
 const DISK_BYTES: usize = 128 * 1024 * 1024;
 
+/// Fields of a `stat` file after the name in parentheses.
+fn stat_fields(path: &str) -> Vec<f64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let fields = text.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+    fields.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect()
+}
+
+fn ticks(fields: &[f64], places: &[usize]) -> f64 {
+    let ticks = places.iter().filter_map(|place| fields.get(*place));
+    ticks.sum::<f64>() / TICKS_PER_SECOND
+}
+
 /// Processor seconds of a process so far, of all its threads.
 pub fn cpu_seconds(process: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let ticks = |text: &str| -> Option<f64> {
-        let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
-        let user: f64 = fields.next()?.parse().ok()?;
-        let system: f64 = fields.next()?.parse().ok()?;
-        Some(user + system)
-    };
-    ticks(&text).unwrap_or(0.0) / TICKS_PER_SECOND
+    ticks(&stat_fields(&format!("/proc/{process}/stat")), &[USER, SYSTEM])
+}
+
+/// Processor seconds of all processes that this one started and that ended.
+pub fn children_cpu_seconds() -> f64 {
+    ticks(&stat_fields("/proc/self/stat"), &[USER + 2, SYSTEM + 2])
+}
+
+/// Processor seconds of all programs of the machine.
+pub fn busy_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let fields: Vec<f64> = fields.map(|field| field.parse().unwrap_or_default()).collect();
+    // user, nice, system, (idle, waiting for disks,) interrupts, late interrupts
+    ticks(&fields, &[0, 1, 2, 5, 6])
+}
+
+/// MiB of memory that programs may still take.
+pub fn available_mib() -> f64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let found = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = found.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1_024.0
 }
 
 /// A line of `/proc/PROCESS/status` in MiB, such as `VmRSS` or `VmHWM`.

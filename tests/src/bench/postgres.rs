@@ -13,6 +13,7 @@ use std::process::{Command, Output};
 use eyre::{OptionExt as _, WrapErr as _, ensure, eyre};
 use tempfile::TempDir;
 
+use super::machine;
 use super::world::Scale;
 
 const SCHEMA: &str = include_str!("postgres/schema.sql");
@@ -46,6 +47,15 @@ impl Variant {
     }
 }
 
+/// The best number of clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Best {
+    /// Transfers a second.
+    pub rate: f64,
+    /// Processor seconds of the whole machine meanwhile.
+    pub busy_seconds: f64,
+}
+
 /// A cluster that runs.
 #[derive(Debug)]
 pub struct Postgres {
@@ -73,7 +83,8 @@ pub fn programs() -> Option<PathBuf> {
     candidates.filter(|folder| folder.is_absolute()).find(has_all)
 }
 
-fn free_port() -> eyre::Result<u16> {
+/// A port that nobody listens on.
+pub(super) fn free_port() -> eyre::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
@@ -125,13 +136,14 @@ impl Postgres {
     }
 
     /// Transfers a second; the best number of clients counts.
-    pub fn measure(&self, variant: Variant, seconds: u64) -> eyre::Result<f64> {
+    pub fn measure(&self, variant: Variant, seconds: u64) -> eyre::Result<Best> {
         let (script, _, each, clients) = variant.script();
-        let mut best = 0.0f64;
+        let mut best = Best { rate: 0.0, busy_seconds: 0.0 };
         for clients in clients {
             let (seconds, clients) = (seconds.to_string(), clients.to_string());
             let accounts = format!("accts={}", self.accounts);
             let script = text(&self.path(script));
+            let busy = machine::busy_seconds();
             let output = self.client(
                 "pgbench",
                 [
@@ -142,7 +154,10 @@ impl Postgres {
             let said = String::from_utf8_lossy(&output.stdout);
             let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
             let rate: f64 = rate.ok_or_eyre("pgbench gave no figure")?.parse()?;
-            best = best.max(rate * each);
+            let busy_seconds = machine::busy_seconds() - busy;
+            if rate * each > best.rate {
+                best = Best { rate: rate * each, busy_seconds };
+            }
         }
         Ok(best)
     }

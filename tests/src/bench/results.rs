@@ -33,8 +33,22 @@ pub struct Measured {
     pub figures: BTreeMap<String, f64>,
     /// Points of plots, by name: pairs of x and y.
     pub points: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Where the time of one unit goes, the dearest first.
+    #[serde(default)]
+    pub parts: Vec<Part>,
     /// What a reader must know: sizes of the run, what was left out and why.
     pub notes: Vec<String>,
+}
+
+/// A part of the work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// What is done.
+    pub name: String,
+    /// Microseconds of processor time.
+    pub micros: f64,
+    /// How it was measured.
+    pub source: String,
 }
 
 /// The middle of some figures; 0 without any.
@@ -85,6 +99,11 @@ impl Measured {
         self.figures.insert(name.to_owned(), figure);
     }
 
+    /// Adds a point to a line of a plot.
+    pub fn point(&mut self, line: &str, x: f64, y: f64) {
+        self.points.entry(line.to_owned()).or_default().push((x, y));
+    }
+
     /// Adds a remark.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
@@ -94,11 +113,12 @@ impl Measured {
     pub fn lines(&self, goal: Goal) -> String {
         let (unit, count) = (&self.unit, self.runs.len());
         let (ours, min, max) = (shown(self.ours), shown(self.min), shown(self.max));
-        let mut text = format!(
-            "{:<7}{}\n       ours {ours} {unit} ({min} to {max}, {count} runs)\n",
-            goal.name(),
-            self.title,
-        );
+        let mut text = format!("{:<10}{}\n", goal.name(), self.title);
+        match count {
+            0 => text.push_str("       ours: not measured\n"),
+            _ => text
+                .push_str(&format!("       ours {ours} {unit} ({min} to {max}, {count} runs)\n")),
+        }
         for (name, theirs) in &self.other {
             let ratio = self.ratio.get(name).map(|ratio| format!(", ratio {ratio:.2}"));
             let (theirs, ratio) = (shown(*theirs), ratio.unwrap_or_default());
@@ -106,6 +126,9 @@ impl Measured {
         }
         for (name, figure) in &self.figures {
             text.push_str(&format!("       {name} {}\n", shown(*figure)));
+        }
+        for part in &self.parts {
+            text.push_str(&format!("       {}: {} us\n", part.name, shown(part.micros)));
         }
         for note in &self.notes {
             text.push_str(&format!("       {note}\n"));
@@ -134,6 +157,11 @@ pub fn folder() -> PathBuf {
 }
 
 impl Results {
+    /// All that was measured so far; see [`folder`].
+    pub fn of_file() -> eyre::Result<Self> {
+        Self::read(&folder().join("results.json"))
+    }
+
     /// Reads the results of earlier runs; none when there is no file.
     pub fn read(file: &Path) -> eyre::Result<Self> {
         match std::fs::read_to_string(file) {
@@ -154,12 +182,12 @@ impl Results {
 
     /// A goal measured before.
     pub fn get(&self, goal: Goal) -> Option<&Measured> {
-        self.0.get(goal.name())
+        self.0.get(&goal.name())
     }
 
     /// Adds or replaces a goal.
     pub fn put(&mut self, goal: Goal, measured: Measured) {
-        self.0.insert(goal.name().to_owned(), measured);
+        self.0.insert(goal.name(), measured);
     }
 }
 

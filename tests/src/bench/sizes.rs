@@ -7,6 +7,9 @@ use super::machine;
 use super::results::{Measured, median};
 use super::world::World;
 
+/// Name of the figure that says at how many ranges memory was measured.
+pub const LIVE_RANGES: &str = "live ranges";
+
 /// Bytes on disk of every node.
 pub fn disk(world: &World) -> Vec<f64> {
     let nodes = world.nodes.all();
@@ -34,6 +37,7 @@ pub fn memory(world: &World) -> Measured {
     let now: Vec<f64> = each("VmRSS");
     let mut measured = Measured::of(Goal::G15, each("VmHWM"));
     measured.figure("MiB after the load", median(&now));
+    measured.figure(LIVE_RANGES, world.scale.ranges as f64);
     measured.note(format!("the most that each validator used, {} ranges", world.scale.ranges));
     measured
 }

@@ -1,7 +1,7 @@
 //! G1: committed signed transfers a second.
 
 use super::drive::{ClientProcess, Driven, Pace, Task};
-use super::goal::Goal;
+use super::goal::{Goal, SIGNATURE_BOUND};
 use super::machine::Limits;
 use super::orders::Transfers;
 use super::receipts::Verifier;
@@ -121,7 +121,7 @@ pub fn measure(world: &mut World, verifier: &mut Verifier, load: &Load) -> eyre:
     }
     let of = |figure: Figure| runs.iter().map(figure).collect::<Vec<f64>>();
     let mut measured = Measured::of(Goal::G1, of(|run| run.rate));
-    measured.against("signature bound of this machine", vec![limits.signature_bound()]);
+    measured.against(SIGNATURE_BOUND, vec![limits.signature_bound()]);
     let figures: [(&str, Figure); 6] = [
         ("processor us of all nodes per transfer", |run| run.node_micros),
         ("processor us of the client per transfer", |run| run.client_micros),

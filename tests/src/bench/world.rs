@@ -1,4 +1,4 @@
-//! Four real nodes with accounts and live ranges.
+//! Real nodes with accounts and live ranges.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use cets_contracts::rules::accounts::open_account::{NewAccount, OpenAccount};
 use cets_contracts::rules::allowances::issue::{Issue, IssueLine};
 use cets_contracts::rules::settlement::confirm_funds::{ConfirmFunds, FundDirection, FundLine};
 use cets_contracts::state::ParameterName;
+use cets_contracts::tx::SignedTransaction;
 use cets_contracts::types::{
     AccountId, BusinessDate, ChainId, Digest, Fen, ProvinceCode, PublicKey, Representative, Right,
     Role, Thresholds, Tonnes, Vintage,
@@ -40,19 +41,30 @@ const LINES_PER_ORDER: u64 = 1_000;
 const VALID_FOR_MILLIS: u64 = 600_000;
 /// Founding orders on their way at a time.
 const FOUNDING_IN_FLIGHT: usize = 64;
-/// Longest time for the founding.
-const FOUNDING_WAIT: Duration = Duration::from_secs(1_800);
+/// Founding orders signed at a time: they are final long before they expire.
+const FOUNDING_SIGNED: usize = 500;
+/// Longest time for the founding orders that were signed at a time.
+const FOUNDING_WAIT: Duration = Duration::from_secs(600);
+/// Institutions that run a node, the first ones when there are fewer nodes.
+const INSTITUTIONS: [(&str, Role); 4] = [
+    ("ets-registry", Role::Registry),
+    ("exchange", Role::Exchange),
+    ("ccer-registry", Role::CcerRegistry),
+    ("hubei", Role::Province),
+];
 
 /// How large a world is.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
+    /// Validators, one to four.
+    pub validators: usize,
     /// Live ranges at the start.
     pub ranges: u64,
     /// Accounts that hold them.
     pub accounts: u64,
 }
 
-/// A network of four nodes that runs, and all who sign in it.
+/// A network that runs, and all who sign in it.
 #[derive(Debug)]
 pub struct World {
     /// The processes.
@@ -70,10 +82,19 @@ pub struct World {
     folder: TempDir,
 }
 
+impl Scale {
+    /// Tonnes of all ranges; serial numbers go from 1 to it.
+    pub const fn tonnes(&self) -> u64 {
+        self.ranges * TONNES_PER_RANGE
+    }
+}
+
 impl World {
     /// Makes a network, starts its nodes, opens the accounts and issues the ranges.
     pub fn open(scale: Scale) -> eyre::Result<Self> {
         ensure!(scale.accounts >= 2, "ranges need two accounts at least to lie between");
+        let most = INSTITUTIONS.len();
+        ensure!((1..=most).contains(&scale.validators), "1 to {most} institutions run a node");
         let parent = results::folder();
         std::fs::create_dir_all(&parent)?;
         let folder = TempDir::with_prefix_in("world-", parent)?;
@@ -126,9 +147,18 @@ impl World {
 
     /// Signs an order of a desk.
     pub fn sign(&mut self, desk: &Desk, payload: impl Into<Payload>) -> eyre::Result<Vec<u8>> {
+        Ok(self.signed(desk, payload)?.encode())
+    }
+
+    /// A signed order of a desk.
+    pub fn signed(
+        &mut self,
+        desk: &Desk,
+        payload: impl Into<Payload>,
+    ) -> eyre::Result<SignedTransaction> {
         let valid_until = now()?.saturating_add_millis(VALID_FOR_MILLIS);
         let salt = self.salts(1).start;
-        Ok(desk.sign(self.chain_id, valid_until, salt, payload.into()).encode())
+        Ok(desk.sign(self.chain_id, valid_until, salt, payload.into()))
     }
 
     /// Addresses of the nodes that run.
@@ -159,7 +189,7 @@ impl World {
         Ok(answered.into_iter().max().unwrap_or_default())
     }
 
-    /// Opens accounts, then pays money in and issues the ranges: neighbours to different holders.
+    /// Opens accounts, pays money in and issues the ranges.
     fn found(&mut self) -> eyre::Result<()> {
         let started = Instant::now();
         let registry = self.institution(Role::Registry)?;
@@ -184,24 +214,36 @@ impl World {
             let order = ConfirmFunds { lines: chunk.iter().map(line).collect() };
             orders.push(self.sign(&settlement, order)?);
         }
-        let accounts = self.scale.accounts;
-        let ranges: Vec<u64> = (0..self.scale.ranges).collect();
-        for chunk in ranges.chunks(LINES_PER_ORDER as usize) {
-            let line = |range: &u64| IssueLine {
-                account: self.holder(1 + range % accounts).account,
-                tonnes: Tonnes::new(TONNES_PER_RANGE),
-            };
-            let order = Issue {
-                vintage: Vintage::new(VINTAGE)?,
-                lines: chunk.iter().map(line).collect(),
-                document: digest(b"allocation", chunk[0]),
-            };
-            orders.push(self.sign(&registry, order)?);
-        }
         self.finalise(orders, FOUNDING_IN_FLIGHT)?;
-        let Scale { ranges, accounts } = self.scale;
+        self.issue(&registry)?;
+        let Scale { validators, ranges, accounts } = self.scale;
         let seconds = started.elapsed().as_secs_f64();
-        eprintln!("{accounts} accounts hold {ranges} ranges after {seconds:.1} s");
+        eprintln!(
+            "{validators} validators: {accounts} accounts hold {ranges} ranges after {seconds:.1} s"
+        );
+        Ok(())
+    }
+
+    /// Issues the ranges: neighbours to different holders.
+    fn issue(&mut self, registry: &Desk) -> eyre::Result<()> {
+        let Scale { ranges, accounts, .. } = self.scale;
+        let firsts: Vec<u64> = (0..ranges).step_by(LINES_PER_ORDER as usize).collect();
+        for part in firsts.chunks(FOUNDING_SIGNED) {
+            let mut orders = Vec::with_capacity(part.len());
+            for first in part {
+                let line = |range: u64| IssueLine {
+                    account: self.holder(1 + range % accounts).account,
+                    tonnes: Tonnes::new(TONNES_PER_RANGE),
+                };
+                let order = Issue {
+                    vintage: Vintage::new(VINTAGE)?,
+                    lines: (*first..ranges.min(first + LINES_PER_ORDER)).map(line).collect(),
+                    document: digest(b"allocation", *first),
+                };
+                orders.push(self.sign(registry, order)?);
+            }
+            self.finalise(orders, FOUNDING_IN_FLIGHT)?;
+        }
         Ok(())
     }
 
@@ -242,7 +284,8 @@ fn holder(number: u64) -> Desk {
     Desk { account, keys: vec![SigningKey::from_bytes(&seed)] }
 }
 
-fn digest(what: &[u8], number: u64) -> Digest {
+/// A digest of what lies outside of the ledger.
+pub fn digest(what: &[u8], number: u64) -> Digest {
     let mut hasher = blake3::Hasher::new();
     hasher.update(what).update(&number.to_be_bytes());
     Digest::new(*hasher.finalize().as_bytes())
@@ -261,7 +304,14 @@ fn network(folder: PathBuf, scale: Scale) -> eyre::Result<Network> {
         value,
         article: name.article().to_owned(),
     };
-    let cap = i64::try_from(scale.ranges * TONNES_PER_RANGE)?;
+    let cap = i64::try_from(scale.tonnes())?;
+    let year = Some(Vintage::new(VINTAGE)?);
+    let of_province = |role| Some(hubei).filter(|_| role == Role::Province);
+    let mut founders: Vec<Institution> = INSTITUTIONS
+        .into_iter()
+        .map(|(name, role)| institution(name, role, of_province(role)))
+        .collect();
+    let without_node = founders.split_off(scale.validators);
     let plan = NetworkPlan {
         folder,
         network: "bench".to_owned(),
@@ -269,19 +319,19 @@ fn network(folder: PathBuf, scale: Scale) -> eyre::Result<Network> {
         business_date: day,
         clock: ClockRule::ByOrder,
         block_interval_millis: 0,
-        nodes: vec![
-            institution("ets-registry", Role::Registry, None),
-            institution("exchange", Role::Exchange, None),
-            institution("ccer-registry", Role::CcerRegistry, None),
-            institution("hubei", Role::Province, Some(hubei)),
-        ],
-        accounts: vec![
-            institution("settlement", Role::Settlement, None),
-            institution("auditor", Role::Auditor, None),
-        ],
+        nodes: founders,
+        accounts: without_node
+            .into_iter()
+            .chain([
+                institution("settlement", Role::Settlement, None),
+                institution("auditor", Role::Auditor, None),
+            ])
+            .collect(),
         parameters: vec![
-            parameter(ParameterName::IssueCap, Some(Vintage::new(VINTAGE)?), cap),
+            parameter(ParameterName::IssueCap, year, cap),
             parameter(ParameterName::BlockTradeMin, None, 100_000),
+            parameter(ParameterName::SurrenderVintageMin, year, VINTAGE.into()),
+            parameter(ParameterName::SurrenderVintageMax, year, VINTAGE.into()),
         ],
         host: "127.0.0.1".parse()?,
         base_port: None,

@@ -83,7 +83,8 @@ enum Command {
     },
 }
 
-fn main() -> ExitCode {
+/// Runs a command of the command line.
+pub fn main() -> ExitCode {
     match execute(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

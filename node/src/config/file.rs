@@ -103,6 +103,10 @@ pub struct ConsensusSection {
     /// Size of the parts in which proposed blocks travel, in bytes.
     #[serde(default)]
     pub part_bytes: Option<usize>,
+    /// Misbehaviour on purpose: comma-separated `votes`, `proposals`, `silent`.
+    #[cfg(feature = "byzantine")]
+    #[serde(default)]
+    pub byzantine: Option<String>,
 }
 
 /// Spreading of transactions.
@@ -341,6 +345,8 @@ impl NodeConfig {
             precommit: or(section.precommit_millis, defaults.precommit),
             rebroadcast: or(section.rebroadcast_millis, defaults.rebroadcast),
         };
+        #[cfg(feature = "byzantine")]
+        engine.byzantine.clone_from(&section.byzantine);
         engine
     }
 

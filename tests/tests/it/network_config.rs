@@ -80,3 +80,16 @@ fn the_compose_file_starts_the_nodes_that_its_comment_writes() {
     }
     assert_eq!(text.matches("node.toml").count(), network.nodes.len());
 }
+
+#[test]
+fn the_node_that_is_shipped_knows_no_misbehaviour() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = write_network(&plan(folder.path())).unwrap();
+    let path = &network.nodes[0].config_path;
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(NodeConfig::parse(&text, path).is_ok());
+    let told = text.replace("[consensus]\n", "[consensus]\nbyzantine = \"votes\"\n");
+    assert_ne!(told, text);
+    let refused = NodeConfig::parse(&told, path).unwrap_err().to_string();
+    assert!(refused.contains("byzantine"), "{refused}");
+}

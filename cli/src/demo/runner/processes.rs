@@ -22,31 +22,43 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between two looks at a node.
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 
-/// One node and its process.
+/// One node, how it is started, and its process.
 struct NodeProcess {
     files: NodeFiles,
+    program: PathBuf,
+    arguments: Vec<OsString>,
     child: Option<Child>,
 }
 
 /// The nodes of a network. They end with this value unless they are let go.
 pub struct Processes {
-    program: PathBuf,
-    arguments: Vec<OsString>,
     nodes: Vec<NodeProcess>,
 }
 
 impl Processes {
     /// The nodes of a network, none of which runs yet. Each is started by a program with these
     /// arguments and then `run --config FILE`.
-    pub fn new(network: &Network, program: PathBuf, arguments: Vec<OsString>) -> Self {
-        let nodes = network.nodes.iter().cloned();
-        let nodes = nodes.map(|files| NodeProcess { files, child: None }).collect();
-        Self { program, arguments, nodes }
+    pub fn new(network: &Network, program: &Path, arguments: &[OsString]) -> Self {
+        let node = |files: &NodeFiles| NodeProcess {
+            files: files.clone(),
+            program: program.to_owned(),
+            arguments: arguments.to_vec(),
+            child: None,
+        };
+        Self { nodes: network.nodes.iter().map(node).collect() }
+    }
+
+    /// Starts a node by another program from its next start on.
+    pub fn start_by(&mut self, node: usize, program: &Path, arguments: &[OsString]) {
+        if let Some(process) = self.nodes.get_mut(node) {
+            process.program = program.to_owned();
+            process.arguments = arguments.to_vec();
+        }
     }
 
     /// Starts every node of a network.
     pub fn start(network: &Network) -> Result<Self, CliError> {
-        let mut processes = Self::new(network, find_program()?, Vec::new());
+        let mut processes = Self::new(network, &find_program()?, &[]);
         for node in 0..processes.nodes.len() {
             processes.start_node(node)?;
         }
@@ -60,8 +72,8 @@ impl Processes {
         let file = File::options().create(true).append(true).open(&log);
         let file = file.map_err(|error| CliError::file(&log, &error))?;
         let errors = file.try_clone().map_err(|error| CliError::file(&log, &error))?;
-        let child = Command::new(&self.program)
-            .args(&self.arguments)
+        let child = Command::new(&process.program)
+            .args(&process.arguments)
             .arg("run")
             .arg("--config")
             .arg(&process.files.config_path)
@@ -71,7 +83,7 @@ impl Processes {
             // An interrupt at the terminal is for the replay, which then ends its nodes itself.
             .process_group(0)
             .spawn()
-            .map_err(|error| CliError::file(&self.program, &error))?;
+            .map_err(|error| CliError::file(&process.program, &error))?;
         let pid = pid_path(&process.files);
         std::fs::write(&pid, format!("{}\n", child.id()))
             .map_err(|error| CliError::file(&pid, &error))?;
@@ -84,7 +96,15 @@ impl Processes {
         let Some(process) = self.nodes.get_mut(node) else { return Ok(()) };
         let Some(mut child) = process.child.take() else { return Ok(()) };
         let ended = child.kill().and_then(|()| child.wait());
-        ended.map(drop).map_err(|error| CliError::file(&self.program, &error))
+        ended.map(drop).map_err(|error| CliError::file(&process.program, &error))
+    }
+
+    /// How a node ended by itself; nothing while it runs, and when it was not started.
+    pub fn take_ended(&mut self, node: usize) -> Option<ExitStatus> {
+        let process = self.nodes.get_mut(node)?;
+        let status = process.child.as_mut()?.try_wait().ok().flatten()?;
+        process.child = None;
+        Some(status)
     }
 
     /// Number of a node's process; none when it was not started or was seen to end.

@@ -2,8 +2,8 @@
 # either order: they install what is missing, say so, and call cargo with one profile.
 
 PACKAGES := g++ libclang-dev pkg-config make curl ca-certificates
-# For tests alone: the verifier in Python, and the session by hand with openssl.
-TEST_PACKAGES := python3 python3-venv openssl
+# For tests alone: the verifier in Python, the session by hand with openssl, clocks that step.
+TEST_PACKAGES := python3 python3-venv openssl faketime
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROGRAMS = $${CARGO_TARGET_DIR:-target}/release
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -19,6 +19,7 @@ demo: tools
 test: PACKAGES += $(TEST_PACKAGES)
 test: tools verifier
 	cargo build --release --workspace --bin cets --bin cetsd
+	cargo build --release --workspace --features cets-node/byzantine --bin cetsd-byzantine
 	cargo test --release --workspace --no-fail-fast
 	cargo test --release --manifest-path tests/foreign/Cargo.toml \
 	    --target-dir $${CARGO_TARGET_DIR:-target}

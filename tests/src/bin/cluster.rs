@@ -1,4 +1,4 @@
-//! Tells stories of nodes that are killed, stopped and restarted under load.
+//! Tells stories of nodes that are killed, cut off, filled up and lied to under load.
 
 use std::process::{Command, ExitCode};
 
@@ -38,21 +38,30 @@ fn stories(text: &str) -> Result<Stories, String> {
 }
 
 /// Builds the nodes when cargo started this program, so that they are never older than it.
-fn build() -> eyre::Result<()> {
+fn build(stories: &[Kind]) -> eyre::Result<()> {
     let Ok(cargo) = std::env::var("CARGO") else { return Ok(()) };
-    let what = ["build", "--release", "--workspace", "--bin", "cets", "--bin", "cetsd", "--quiet"];
-    let status = Command::new(cargo).args(what).status()?;
-    ensure!(status.success(), "the nodes are not built: {status}");
+    let honest: &[&str] = &["--bin", "cets", "--bin", "cetsd"];
+    let byzantine: &[&str] = &["--features", "cets-node/byzantine", "--bin", "cetsd-byzantine"];
+    let with_byzantine = stories.contains(&Kind::Byzantine).then_some(byzantine);
+    for what in [honest].into_iter().chain(with_byzantine) {
+        let common = ["build", "--release", "--workspace", "--quiet"];
+        let status = Command::new(&cargo).args(common).args(what).status()?;
+        ensure!(status.success(), "the nodes are not built: {status}");
+    }
     Ok(())
 }
 
 fn run(arguments: &Arguments) -> eyre::Result<bool> {
-    build()?;
+    build(&arguments.story.0)?;
     let (seed, validators) = (arguments.seed, arguments.validators);
     let mut all_hold = true;
     for kind in &arguments.story.0 {
         let rounds = arguments.rounds.unwrap_or(kind.rounds());
         let name = kind.name();
+        if let Some(obstacle) = kind.obstacle() {
+            println!("{name}: SKIPPED, this machine cannot: {obstacle}\n");
+            continue;
+        }
         println!("{name}: {rounds} rounds, {validators} validators, seed {seed}");
         let ending = tell(*kind, &Telling { seed, rounds, validators })?;
         print!("{}", ending.figures);

@@ -73,6 +73,11 @@ impl Load {
         &self.runtime
     }
 
+    /// From now on clocks of nodes may be off.
+    pub fn clocks_differ(&self) {
+        self.client.clocks_differ();
+    }
+
     /// Orders nothing more and waits until every order has its answer; one that gets none while
     /// all nodes run is a violation.
     pub fn finish(self) -> Arc<Record> {

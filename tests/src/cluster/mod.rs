@@ -6,6 +6,8 @@
 //! - [`load`]: orders without pause while things happen to the nodes
 //! - [`nodes`]: the processes: started, killed, stopped, asked
 //! - [`check`]: nothing acknowledged is lost, nothing forks, every folder passes the audit
+//! - [`proxy`]: links between the nodes that can be cut, delayed, made lossy and narrow
+//! - [`machine`]: small disks and clocks of single processes, where the machine allows them
 //! - [`stories`], [`story`]: what happens to the nodes
 //! - [`figures`]: what was measured
 
@@ -13,8 +15,10 @@ pub mod check;
 pub mod client;
 pub mod figures;
 pub mod load;
+pub mod machine;
 pub mod market;
 pub mod nodes;
+pub mod proxy;
 pub mod record;
 pub mod stories;
 pub mod story;

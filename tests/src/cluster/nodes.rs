@@ -1,7 +1,9 @@
 //! The processes of a cluster: started, killed, stopped, asked.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use cets_api::operations_client::OperationsClient;
@@ -27,6 +29,10 @@ pub struct Nodes {
     network: Network,
     processes: Processes,
     runtime: Runtime,
+    /// Whether programs can be started so that they end with this one.
+    can_tie: bool,
+    /// Where data folders are seen from here, when not where the nodes see them.
+    seen_at: BTreeMap<usize, PathBuf>,
 }
 
 impl std::fmt::Debug for Nodes {
@@ -53,17 +59,22 @@ pub fn program(name: &str) -> eyre::Result<PathBuf> {
 impl Nodes {
     /// The nodes of a network; none runs yet.
     pub fn new(network: Network) -> eyre::Result<Self> {
-        let program = program("cetsd")?;
-        let [first, rest @ ..] = TIED_TO_PARENT;
-        let tied = Command::new(first).arg("--version").output().is_ok();
-        let processes = if tied {
-            let arguments = rest.into_iter().map(Into::into).chain([program.into_os_string()]);
-            Processes::new(&network, first.into(), arguments.collect())
-        } else {
-            Processes::new(&network, program, Vec::new())
-        };
+        let can_tie = Command::new(TIED_TO_PARENT[0]).arg("--version").output().is_ok();
+        let (first, rest) = command(can_tie, &[], program("cetsd")?);
+        let processes = Processes::new(&network, &first, &rest);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { network, processes, runtime })
+        Ok(Self { network, processes, runtime, can_tie, seen_at: BTreeMap::new() })
+    }
+
+    /// Starts a node by another program, and within a command, from its next start on.
+    pub fn start_by(&mut self, node: usize, within: &[OsString], program: PathBuf) {
+        let (first, rest) = command(self.can_tie, within, program);
+        self.processes.start_by(node, &first, &rest);
+    }
+
+    /// Says where the data folder of a node is seen from here.
+    pub fn see_data_at(&mut self, node: usize, folder: PathBuf) {
+        self.seen_at.insert(node, folder);
     }
 
     /// How many there are.
@@ -83,7 +94,8 @@ impl Nodes {
 
     /// The data folder of a node.
     pub fn data_folder(&self, node: usize) -> PathBuf {
-        self.files(node).config_path.with_file_name("data")
+        let folder = self.files(node).config_path.with_file_name("data");
+        self.seen_at.get(&node).cloned().unwrap_or(folder)
     }
 
     /// What a node wrote to its log.
@@ -107,6 +119,28 @@ impl Nodes {
             self.processes.kill_node(*node)?;
         }
         Ok(())
+    }
+
+    /// Kills one node without any delay.
+    pub fn kill_now(&mut self, node: usize) -> eyre::Result<()> {
+        Ok(self.processes.kill_node(node)?)
+    }
+
+    /// Waits until a node ended by itself, and says how.
+    pub fn end(&mut self, node: usize) -> eyre::Result<ExitStatus> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.processes.take_ended(node) {
+                return Ok(status);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{} does not end by itself; its status: {:?}",
+                self.files(node).name,
+                self.status(node).map(|status| status.problem)
+            );
+            std::thread::sleep(LOOK_PAUSE);
+        }
     }
 
     /// Sends a signal to nodes at one moment.
@@ -215,6 +249,14 @@ impl Nodes {
         ensure!(Instant::now() < deadline, "not in time: {names:?} to {what}");
         Ok(())
     }
+}
+
+/// A program within a command, tied to this process where that is possible.
+fn command(can_tie: bool, within: &[OsString], program: PathBuf) -> (PathBuf, Vec<OsString>) {
+    let tied = TIED_TO_PARENT.into_iter().filter(|_| can_tie).map(OsString::from);
+    let mut words = within.iter().cloned().chain(tied).chain([program.into_os_string()]);
+    let first = words.next().unwrap_or_default();
+    (first.into(), words.collect())
 }
 
 async fn ask(address: &str) -> Option<NodeStatus> {

@@ -22,6 +22,7 @@
 //! # Event
 //! The task's identifier, the verb, how many people act and how many are needed.
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::domains;
@@ -40,9 +41,27 @@ pub const TASKS_PER_ACCOUNT_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Propose {
     /// The order that is proposed.
+    #[serde(deserialize_with = "shallow")]
     pub order: Box<Payload>,
     /// Last block time at which it can be completed.
     pub valid_until: BlockTime,
+}
+
+/// Deepest nesting of proposals within a proposal that is read from text. The rule refuses any;
+/// the canonical codec has a limit of its own, and what is read must not exceed it when written.
+const PROPOSALS_NESTED_MAX: usize = 1;
+
+fn shallow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Payload>, D::Error> {
+    let is_text = deserializer.is_human_readable();
+    let order = Box::<Payload>::deserialize(deserializer)?;
+    let (mut inner, mut nested) = (order.as_ref(), 0usize);
+    while let Payload::Propose(proposal) = inner {
+        (inner, nested) = (proposal.order.as_ref(), nested.saturating_add(1));
+    }
+    if is_text && nested > PROPOSALS_NESTED_MAX {
+        return Err(D::Error::custom("a proposal of a proposal of a proposal is no order"));
+    }
+    Ok(order)
 }
 
 /// An order was proposed.
@@ -179,6 +198,19 @@ mod tests {
         let uniform = Thresholds::uniform(1);
         of_entity.unwrap().thresholds = Thresholds { transfer: 2, compliance: 3, ..uniform };
         Market::of(&genesis)
+    }
+
+    #[test]
+    fn what_is_read_from_text_is_never_nested_too_deeply_to_be_written() {
+        let mut json = serde_json::to_string(&Payload::from(transfer())).unwrap();
+        for nested in 0..40 {
+            match serde_json::from_str::<Payload>(&json) {
+                Ok(order) => drop(crate::codec::encode(&order)),
+                Err(error) => assert!(nested > 2, "{error}"),
+            }
+            json = format!(r#"{{"propose":{{"order":{json},"valid_until":1}}}}"#);
+        }
+        assert!(serde_json::from_str::<Payload>(&json).is_err());
     }
 
     #[test]

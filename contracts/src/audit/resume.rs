@@ -21,7 +21,7 @@ use crate::genesis::Genesis;
 use crate::log::{LogFrontier, leaf_hash};
 use crate::proof::{Anchor, ProofError, ValidatorChain, ValidatorHistory};
 use crate::state::{State, StoredRecord, Tip};
-use crate::tree::Slot;
+use crate::tree::{LeafHash, Slot, StateTree};
 use crate::types::{Height, StateRoot};
 
 /// First bytes of a saved audit.
@@ -147,17 +147,27 @@ impl Auditor {
         log_after.append(leaf_hash(&LogEntry::Header(header.clone()).encode()));
         let tip =
             Tip { chain_id: header.chain_id, height, time: header.time, block_id: header.id() };
-        let state = State::rebuild(stored(records)?, log_after, tip)?;
-        let (expected, found) = (header.state_root, state.root());
+        let records = stored(records)?;
+        // A tree has room for every slot up to the highest: the records must be those of the
+        // header before any is made.
+        let (expected, found) = (header.state_root, root_of(&records)?);
         if expected != found {
             return Err(ResumeError::StateRoot { height, expected, found }.into());
         }
+        let state = State::rebuild(records, log_after, tip)?;
         let report = &mut auditor.report;
         [report.transactions, report.accepted, report.signatures, report.certificates] = counted;
         auditor.go_on(state, anchor, log, validators.changes)?;
         auditor.check_invariants()?;
         Ok(auditor)
     }
+}
+
+fn root_of(records: &BTreeMap<Vec<u8>, StoredRecord>) -> Result<StateRoot, Fault> {
+    let leaves = records
+        .iter()
+        .filter_map(|(key, record)| Some((record.slot?, LeafHash::of(key, &record.value))));
+    StateTree::root_of(leaves).map_err(|error| Fault::Inconsistent { what: error.to_string() })
 }
 
 fn stored(records: Vec<HistoryRecord>) -> Result<BTreeMap<Vec<u8>, StoredRecord>, Fault> {

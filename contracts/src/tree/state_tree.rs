@@ -1,6 +1,8 @@
 //! The tree in memory.
 
-use super::hash::{EMPTY_LEAF, Node, Pair, empty_nodes, hash_pairs, state_root};
+use std::collections::BTreeMap;
+
+use super::hash::{EMPTY_LEAF, Node, Pair, empty_nodes, hash_pairs, node_hash, state_root};
 use super::{LeafHash, Slot, StateProof};
 use crate::types::StateRoot;
 
@@ -148,6 +150,34 @@ impl StateTree {
         }
         tree.root = state_root(tree.depth(), &tree.top);
         Ok(tree)
+    }
+
+    /// Root of a tree of these leaves, found without room for the free slots between them: for
+    /// records from outside, whose slots may be anything.
+    ///
+    /// # Errors
+    /// [`TreeError::SlotTwice`].
+    pub fn root_of(
+        records: impl IntoIterator<Item = (Slot, LeafHash)>,
+    ) -> Result<StateRoot, TreeError> {
+        let mut nodes = BTreeMap::new();
+        for (slot, leaf) in records {
+            if nodes.insert(slot.index(), *leaf.as_bytes()).is_some() {
+                return Err(TreeError::SlotTwice(slot));
+            }
+        }
+        let highest = nodes.last_key_value().map(|(slot, _)| u64::from(*slot));
+        let depth = depth_of(highest.map_or(0, |slot| slot.saturating_add(1)));
+        for empty in empty_nodes().iter().take(depth.into()) {
+            let mut parents: BTreeMap<u32, Pair> = BTreeMap::new();
+            for (position, node) in &nodes {
+                let pair = parents.entry(position >> 1).or_insert(Pair([*empty; 2]));
+                pair.0[usize::from(position & 1 == 1)] = *node;
+            }
+            nodes = parents.iter().map(|(position, pair)| (*position, node_hash(pair))).collect();
+        }
+        let top = nodes.first_key_value().map_or(EMPTY_LEAF, |(_, node)| *node);
+        Ok(state_root(depth, &top))
     }
 
     /// Root of the state.

@@ -52,6 +52,21 @@ fn rebuilt(records: &Records) -> StateTree {
     StateTree::rebuild(leaves(records)).unwrap()
 }
 
+#[test]
+fn the_root_of_records_needs_no_room_for_the_slots_between_them() {
+    for numbers in [vec![], vec![0], vec![1], vec![0, 1, 2], vec![3, 9, 700], vec![511], vec![512]]
+    {
+        let records = records_of(numbers);
+        let found = StateTree::root_of(leaves(&records));
+        assert_eq!(found, Ok(naive_root(&records)));
+        assert_eq!(found, Ok(rebuilt(&records).root()));
+    }
+    let far = records_of([5, u64::from(u32::MAX)]);
+    assert!(StateTree::root_of(leaves(&far)).is_ok());
+    let twice = leaves(&far).chain(leaves(&far));
+    assert_eq!(StateTree::root_of(twice), Err(TreeError::SlotTwice(slot(5))));
+}
+
 fn record(number: u64) -> (Vec<u8>, Vec<u8>) {
     (number.to_be_bytes().to_vec(), format!("value {number}").into_bytes())
 }

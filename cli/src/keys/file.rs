@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use cets_api::key_cost::{KeyCostError, check_key_cost};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki};
 use pkcs8::pkcs5::{pbes2, scrypt};
@@ -31,6 +32,9 @@ pub enum KeyFileError {
     /// No PEM of a private key, or a key of another kind than Ed25519.
     #[error("the file is no PKCS#8 private key (Ed25519, PEM)")]
     NotAKey,
+    /// Opening it would take all memory, or days.
+    #[error(transparent)]
+    Cost(#[from] KeyCostError),
     /// The file exists; keys are never overwritten.
     #[error("{0} exists and is never overwritten")]
     Exists(PathBuf),
@@ -99,6 +103,7 @@ pub fn decrypt_key(pem: &str, passphrase: &Passphrase) -> Result<SigningKey, Key
         spki::der::SecretDocument::from_pem(pem).map_err(|_| KeyFileError::NotAKey)?;
     let info = pkcs8::EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
         .map_err(|_| KeyFileError::NotAKey)?;
+    check_key_cost(&info)?;
     let opened = info.decrypt(passphrase.as_bytes()).map_err(|_| KeyFileError::WrongPassphrase)?;
     // A wrong passphrase passes the padding check once in 256 tries and then gives no structure.
     pkcs8::PrivateKeyInfoRef::try_from(opened.as_bytes())

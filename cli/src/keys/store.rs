@@ -244,6 +244,14 @@ pub fn key_error(name: &str, error: KeyFileError) -> CliError {
             "key {name} is no PKCS#8 Ed25519 private key in PEM form",
             "密钥 {name} 不是 PEM 格式的 PKCS#8 Ed25519 私钥"
         )),
+        KeyFileError::Cost(error) => CliError::user(text!(
+            "key {name}: {error}",
+            "密钥 {name}：打开它的代价过高（scrypt 至多 64 MiB，PBKDF2 至多 100 万次迭代）"
+        ))
+        .hint(text!(
+            "encrypt it again at the usual cost, for example with `openssl pkcs8 -topk8 -scrypt`",
+            "请按常用参数重新加密，例如使用 `openssl pkcs8 -topk8 -scrypt`"
+        )),
         KeyFileError::Exists(path) => {
             let path = path.display();
             CliError::user(text!(

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use cets_api::key_cost::{KeyCostError, check_key_cost};
 use cets_contracts::types::PublicKey;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::DecodePrivateKey;
@@ -42,6 +43,14 @@ pub enum KeyError {
     NotAKey {
         /// The file.
         file: PathBuf,
+    },
+    /// Opening the file would take all memory, or days.
+    #[error("{file}: {error}")]
+    Cost {
+        /// The file.
+        file: PathBuf,
+        /// What is too much.
+        error: KeyCostError,
     },
     /// The file is encrypted and nothing opens it.
     #[error("{file} is encrypted: name its password in `keys.password_file`")]
@@ -155,6 +164,7 @@ pub fn read_key(file: &Path, password_file: Option<&Path>) -> Result<SigningKey,
     let (_, document) = der::SecretDocument::from_pem(&pem).map_err(|_| not_a_key())?;
     let info = pkcs8::EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
         .map_err(|_| not_a_key())?;
+    check_key_cost(&info).map_err(|error| KeyError::Cost { file: file.to_owned(), error })?;
     let opened = info.decrypt(password).map_err(|_| wrong())?;
     SigningKey::from_pkcs8_der(opened.as_bytes()).map_err(|_| wrong())
 }

@@ -12,6 +12,7 @@ pub mod bench;
 pub mod cluster;
 pub mod fixture;
 pub mod formats;
+pub mod fuzz;
 pub mod licences;
 pub mod model;
 pub mod sample_ledger;

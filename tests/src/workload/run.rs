@@ -9,7 +9,7 @@ use cets_contracts::state::{ParameterName, State};
 use cets_contracts::tx::{EnvelopeError, SignedTransaction, Transaction, VerifiedTransaction};
 use cets_contracts::types::{Signature, ValidatorAddress};
 
-use super::{Draft, Workload};
+use super::{Chooser, Draft, Workload};
 use crate::fixture::{self, People, parameter};
 use crate::model::{Model, Seen, Verdict};
 
@@ -24,7 +24,7 @@ const SERIALS_EVERY: u64 = 25;
 pub type Coverage = BTreeMap<(&'static str, u16), u64>;
 
 /// A run: the ledger, the model and the generator.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Run {
     /// The real ledger.
     pub state: State,
@@ -94,6 +94,16 @@ impl Run {
         assert!(self.disagreements.is_empty(), "{:#?}", self.disagreements);
     }
 
+    /// Goes on as the bytes choose, until none are left; then compares every serial.
+    pub fn play(&mut self, bytes: &[u8]) {
+        self.workload.chooser = Chooser::from_bytes(bytes.to_vec());
+        while !self.workload.chooser.is_exhausted() {
+            self.block();
+        }
+        self.compare_serials();
+        assert!(self.disagreements.is_empty(), "{:#?}", self.disagreements);
+    }
+
     /// Keeps the blocks from now on.
     pub fn keep_blocks(&mut self) {
         self.kept = Some(Vec::new());
@@ -122,7 +132,10 @@ impl Run {
         let (executed, transactions) = {
             let proposer = ValidatorAddress::new([1; 20]);
             let mut executor = BlockExecutor::new(&state, now, proposer).unwrap();
-            for _ in 0..self.workload.chooser.within(1, BLOCK_MAX) {
+            for count in 0..self.workload.chooser.within(1, BLOCK_MAX) {
+                if count > 0 && self.workload.chooser.is_exhausted() {
+                    break;
+                }
                 let chain_id = state.tip.chain_id;
                 let draft = self.workload.draft(&self.model, chain_id);
                 self.operations += 1;

@@ -11,6 +11,7 @@ mod cluster;
 mod determinism;
 mod foreign_verifiers;
 mod formats;
+mod fuzz;
 mod layout;
 mod live_proofs;
 mod log_walk;

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    cets_fuzz::fuzz::transactions::envelope(bytes);
+});

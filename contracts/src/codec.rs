@@ -3,8 +3,10 @@
 //! One value has one encoding. Decoding refuses trailing bytes, unknown tags, over-long lengths
 //! and values that their type does not allow.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Deepest nesting of containers that is decoded.
 pub const CODEC_DEPTH_MAX: usize = 16;
@@ -45,6 +47,21 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(buffer: &mut Vec<u8>, value: &T
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     bcs::from_bytes_with_limit(bytes, CODEC_DEPTH_MAX)
         .map_err(|error| CodecError { reason: error.to_string() })
+}
+
+/// A set, which is written in ascending order: `#[serde(deserialize_with = "codec::ascending")]`.
+///
+/// serde's own way takes any order and repetitions, and so many encodings for one set.
+pub(crate) fn ascending<'de, T, D>(deserializer: D) -> Result<BTreeSet<T>, D::Error>
+where
+    T: Deserialize<'de> + Ord,
+    D: Deserializer<'de>,
+{
+    let list = Vec::<T>::deserialize(deserializer)?;
+    if !list.is_sorted_by(|one, next| one < next) {
+        return Err(D::Error::custom("a set is written in ascending order, each member once"));
+    }
+    Ok(list.into_iter().collect())
 }
 
 /// Byte strings written and read in one piece: `#[serde(with = "codec::byte_string")]`.
@@ -133,6 +150,17 @@ mod tests {
         one: Vec<u8>,
         #[serde(with = "byte_strings")]
         many: Vec<Vec<u8>>,
+    }
+
+    #[test]
+    fn a_set_has_one_encoding() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Set(#[serde(deserialize_with = "ascending")] BTreeSet<u16>);
+        let set = Set([1, 2, 700].into());
+        assert_eq!(decode::<Set>(&encode(&set)), Ok(set));
+        for list in [vec![2u16, 1], vec![1, 1]] {
+            assert!(decode::<Set>(&encode(&list)).is_err(), "{list:?}");
+        }
     }
 
     #[test]

@@ -428,6 +428,7 @@ pub struct Settlement {
     /// Last trade number of the batch.
     pub trade_last: u64,
     /// Trades that failed and may be settled by a later batch of the same day.
+    #[serde(deserialize_with = "crate::codec::ascending")]
     pub trades_open: std::collections::BTreeSet<u64>,
     /// Lines that settled.
     pub lines_settled: u32,

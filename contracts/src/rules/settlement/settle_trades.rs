@@ -111,6 +111,7 @@ pub struct TradesSettled {
     /// One outcome per trade, in order.
     pub outcomes: Vec<TradeOutcome>,
     /// Parties of trades that failed, each once, so that their histories show it.
+    #[serde(deserialize_with = "crate::codec::ascending")]
     pub parties_failed: BTreeSet<AccountId>,
 }
 

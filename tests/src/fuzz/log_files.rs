@@ -123,12 +123,14 @@ pub fn log_path(bytes: &[u8]) -> bool {
 /// Reads a proof of the log: a byte for its kind, one for the entry, then canonical bytes.
 pub fn log_proof(bytes: &[u8]) -> bool {
     let [kind, place, rest @ ..] = bytes else { return false };
-    let root = |size: u64| root_at(ledger(), size.min(ledger().entries.len() as u64)).unwrap();
+    // A proof speaks of a size together with the root of that size: beyond the log there is none.
+    let root = |size: u64| root_at(ledger(), size).ok();
     match kind % 3 {
         0 => {
             let Some(proof) = canonical::<LogProof>(rest) else { return false };
             let entry = &ledger().entries[usize::from(*place) % ledger().entries.len()];
-            if proof.verify(entry, &root(proof.size)).is_ok() {
+            let Some(root) = root(proof.size) else { return true };
+            if proof.verify(entry, &root).is_ok() {
                 let own = inclusion_proof(ledger(), proof.index, proof.size);
                 assert_eq!(own.as_ref(), Ok(&proof.path));
                 assert_eq!(ledger().entries.get(proof.index as usize), Some(entry));
@@ -136,11 +138,11 @@ pub fn log_proof(bytes: &[u8]) -> bool {
         }
         1 => {
             let Some(proof) = canonical::<ConsistencyProof>(rest) else { return false };
-            if proof.verify(&root(proof.old), &root(proof.new)).is_ok() {
+            let (Some(old), Some(new)) = (root(proof.old), root(proof.new)) else { return true };
+            if proof.verify(&old, &new).is_ok() {
                 let own: Result<Vec<LogHash>, _> =
                     consistency_proof(ledger(), proof.old, proof.new);
-                // Beyond the log roots repeat themselves; a proof of nothing new is empty.
-                assert!(own == Ok(proof.path.clone()) || proof.path.is_empty());
+                assert_eq!(own, Ok(proof.path));
             }
         }
         _ => return canonical::<Cosignature>(rest).is_some(),

@@ -64,9 +64,10 @@ pub const TARGETS: &[Target] = &[
         .from_seeds(record_seeds),
     Target::of_bytes("signature", signature)
         .reading("keys and signatures")
-        .holding("verified one by one and in a batch they give the same verdict")
+        .holding("one by one, in a batch and with known keys they give the same verdict")
         .up_to(1_024)
-        .weighing(4)
+        .within(32 * MIB)
+        .weighing(2)
         .from_seeds(signature_seeds),
     Target::of_text("genesis", genesis)
         .reading("genesis documents")
@@ -234,7 +235,11 @@ pub fn signature(bytes: &[u8]) -> bool {
     let ours = SignedMessage { key: &key, signature: &signature, message };
     let theirs = SignedMessage { key: &other, signature: &good, message: good_message };
     let alone = crypto::verify(&ours);
-    assert_eq!(crypto::verify_each(&[ours, theirs]), [alone, true]);
+    let mut known = crypto::KnownKeys::new();
+    for _ in 0..2 {
+        assert_eq!(crypto::verify_each(&[ours, theirs], &mut known), [alone, true]);
+    }
+    assert_eq!(crypto::verify_all(&[theirs, ours, ours]), alone);
     alone
 }
 

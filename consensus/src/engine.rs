@@ -1,7 +1,6 @@
 //! The engine as the node sees it: start, watch, stop.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::context::EngineContext;
 use crate::guard::Guard;
 use crate::keys::EngineKeys;
 use crate::ledger::{Ledger, LedgerFault};
+use crate::log_check::{LogError, settle_log};
 use crate::spawn::{Role, network_key, spawn};
 use crate::status::{EngineEvent, EngineHealth, EnginePhase, PeerStatus};
 use crate::wal::logged_height;
@@ -37,14 +37,9 @@ pub enum EngineError {
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The log cannot be read.
-    #[error("the consensus log {path} cannot be read: {source}", path = path.display())]
-    Log {
-        /// Its path.
-        path: PathBuf,
-        /// What happened.
-        source: std::io::Error,
-    },
+    /// The log cannot be read or is damaged.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// A part of the engine did not start.
     #[error("the consensus engine does not start: {0:#}")]
     Start(eyre::Report),
@@ -234,17 +229,20 @@ pub async fn start(
     ledger: Arc<dyn Ledger>,
 ) -> Result<EngineHandle, EngineError> {
     let reader = Arc::clone(&ledger);
-    let (guard, tip) = blocking(move || {
-        let tip = reader.tip()?;
-        Guard::load(reader).map(|guard| (Arc::new(guard), tip))
+    let (guard, tip, withheld) = blocking(move || {
+        let (tip, withheld) = (reader.tip()?, reader.withholds_votes()?);
+        Guard::load(reader).map(|guard| (Arc::new(guard), tip, withheld))
     })
     .await?;
     let chain_id = ledger.chain_id();
     let peer_id = network_key(&keys)?.public().to_peer_id().to_string();
     let shared = Arc::new(Shared::new(tip));
     let path = config.wal_path.clone();
-    let logged = logged_height(&path).map_err(|source| EngineError::Log { path, source })?;
+    settle_log(&path)?;
+    let logged = logged_height(&path).map_err(|source| LogError::Unreadable { path, source })?;
     let abstains_until = must_abstain_until(guard.height(), logged, tip);
+    // A block must come that says for certain what this node may have signed before.
+    let abstains_until = abstains_until.max(withheld.then_some(tip.next()));
     let life = new_life(&config, &keys, chain_id, &guard, &shared, abstains_until).await?;
     Ok(EngineHandle { config, keys, ledger, chain_id, guard, shared, peer_id, life })
 }

@@ -114,6 +114,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// Height of the last committed block; [`Height::GENESIS`] before the first.
     fn tip(&self) -> Result<Height, LedgerFault>;
 
+    /// Whether this node may have signed what neither its log nor its guard knows any more, so
+    /// that it must follow without voting for now. Asked at the start and after each commit; the
+    /// default trusts log and guard.
+    fn withholds_votes(&self) -> Result<bool, LedgerFault> {
+        Ok(false)
+    }
+
     /// Least height for which [`Ledger::decided_block`] still has an answer; 1 on a full history.
     fn history_min_height(&self) -> Result<Height, LedgerFault>;
 

@@ -20,6 +20,7 @@ mod guard;
 mod handlers;
 mod keys;
 mod ledger;
+mod log_check;
 #[cfg(not(test))]
 mod misbehavior;
 mod signing;
@@ -40,5 +41,6 @@ pub use evidence::*;
 pub use guard::*;
 pub use keys::*;
 pub use ledger::*;
+pub use log_check::{LogError, LogFindings, check_log};
 pub use statements::statement_prefix;
 pub use status::*;

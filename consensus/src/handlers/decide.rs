@@ -84,7 +84,9 @@ pub async fn finalized(
     if height == app.tip && certificate.signatures.len() > app.tip_signatures {
         app.on_ledger(move |ledger| ledger.extend_certificate(&certificate)).await?;
     }
-    if app.abstains_until.is_some_and(|until| app.tip >= until) {
+    if app.abstains_until.is_some_and(|until| app.tip >= until)
+        && !app.on_ledger(|ledger| ledger.withholds_votes()).await?
+    {
         return Ok(Flow::Leave(Exit::Validate));
     }
     reply.send(Next::Start(EngineHeight(app.height()), app.height_params())).ok();

@@ -32,6 +32,7 @@ use crate::engine::{EngineError, Shared};
 use crate::guard::Guard;
 use crate::keys::EngineSigner;
 use crate::ledger::Ledger;
+use crate::log_check::LogError;
 use crate::signing::{EngineVerifier, GuardedSigner};
 use crate::spawn::Role;
 use crate::status::EnginePhase;
@@ -144,7 +145,7 @@ fn open_log(setup: &Setup, guard: &Arc<Guard>) -> Result<SimulatedLog, EngineErr
 }
 
 fn log_error(setup: &Setup, source: std::io::Error) -> EngineError {
-    EngineError::Log { path: setup.config.wal_path.clone(), source }
+    EngineError::Log(LogError::Unreadable { path: setup.config.wal_path.clone(), source })
 }
 
 fn role(setup: &Setup, abstains_until: Option<Height>) -> Role {

@@ -130,6 +130,12 @@ impl Ledger for NodeLedger {
         Ok(self.state.read().state.tip.height)
     }
 
+    fn withholds_votes(&self) -> Result<bool, LedgerFault> {
+        let newest = self.state.read().state.tip.time;
+        let withholds = self.store.withholds_votes(newest);
+        withholds.map_err(|error| LedgerFault::new("read whether votes are withheld", error))
+    }
+
     fn history_min_height(&self) -> Result<Height, LedgerFault> {
         Ok(Height::GENESIS.next())
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod audit;
+pub mod check;
 pub mod checkpoints;
 pub mod clock;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod ledger;
 pub mod mempool;
 pub mod metrics;
 pub mod read;
+pub mod repair;
 pub mod rpc;
 #[cfg(feature = "simulation")]
 pub mod simulation;

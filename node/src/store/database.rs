@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
-    DBCompressionType, DBRecoveryMode, Options, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ChecksumType, ColumnFamily,
+    ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, LiveFile, Options, WriteBatch,
+    WriteOptions,
 };
 
 use super::backend::{Cursor, Value};
+use super::files::{FileDamage, newest_log_damage};
 #[cfg(feature = "simulation")]
 use super::simulated::{Change, SimulatedDisk};
 use super::{Column, StoreError, migrations};
@@ -85,6 +87,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let open_error = |reason: String| StoreError::Open { folder: folder.to_owned(), reason };
         std::fs::create_dir_all(folder).map_err(|error| open_error(error.to_string()))?;
+        refuse_damaged_log(folder)?;
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let columns = Column::ALL.iter().map(|column| {
             ColumnFamilyDescriptor::new(column.name(), column_options(*column, &cache))
@@ -127,6 +130,17 @@ impl Store {
         let store = Self::over(db, folder);
         migrations::check(&store)?;
         Ok(store)
+    }
+
+    /// Sorted files that belong to the ledger.
+    pub(super) fn live_files(&self) -> Result<Vec<LiveFile>, StoreError> {
+        match &self.inner.database {
+            Database::Rocks(db) => {
+                db.live_files().map_err(|error| self.failed("list files", error.into_string()))
+            }
+            #[cfg(feature = "simulation")]
+            Database::Simulated(_) => Ok(Vec::new()),
+        }
     }
 
     /// Block time up to which remembered transactions were deleted since start.
@@ -232,6 +246,20 @@ impl Store {
     }
 }
 
+/// Refuses a write-ahead log with a damaged length, which the database would take for a torn last
+/// write: it would drop synced blocks without a word.
+fn refuse_damaged_log(folder: &Path) -> Result<(), StoreError> {
+    let unreadable =
+        |error: std::io::Error| StoreError::disk("read the files", folder, error.to_string());
+    match newest_log_damage(folder).map_err(unreadable)? {
+        None => Ok(()),
+        Some((file, FileDamage { offset, what, .. })) => {
+            let reason = format!("{what} in {} offset {offset}", file.display());
+            Err(StoreError::Corrupt { folder: folder.to_owned(), reason })
+        }
+    }
+}
+
 fn handle(db: &DB, column: Column) -> &ColumnFamily {
     db.cf_handle(column.name()).expect("every table is opened with the database")
 }
@@ -265,6 +293,8 @@ fn column_options(column: Column, cache: &Cache) -> Options {
     table.set_block_cache(cache);
     table.set_block_size(if column.is_read_at_random() { SMALL_BLOCK_BYTES } else { BLOCK_BYTES });
     table.set_format_version(5);
+    // What `files` verifies without the database.
+    table.set_checksum_type(ChecksumType::CRC32c);
     table.set_bloom_filter(10.0, false);
     table.set_cache_index_and_filter_blocks(true);
     table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);

@@ -23,7 +23,7 @@ pub enum StoreError {
     /// The files of the database do not have their checksums; the reason names the file.
     #[error(
         "the files of the ledger in {folder} are damaged: {reason}; do not repair them by hand: \
-         move the data folder away and let the node fetch the ledger again, or restore a copy"
+         `cetsd repair` moves them aside and fetches the ledger from the other nodes"
     )]
     Corrupt {
         /// Data folder.
@@ -46,8 +46,8 @@ pub enum StoreError {
     },
     /// Something stored does not decode or contradicts the rest.
     #[error(
-        "the ledger is damaged: table {table}, {key}: {reason}; do not repair it by hand: move \
-         the data folder away and let the node fetch the ledger again, or restore a copy"
+        "the ledger is damaged: table {table}, {key}: {reason}; do not repair it by hand: \
+         `cetsd repair` moves it aside and fetches the ledger from the other nodes"
     )]
     Damaged {
         /// Table.

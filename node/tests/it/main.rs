@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod check;
 mod checkpoints;
 mod cluster;
 mod config;

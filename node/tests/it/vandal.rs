@@ -313,10 +313,7 @@ async fn a_flipped_bit_in_a_file_of_the_database_is_found_with_the_file_and_what
         std::fs::write(path, bad).unwrap();
         if let Err(message) = audit(folder.path()) {
             let name = path.file_name().unwrap().to_str().unwrap();
-            assert!(
-                message.contains(name) && message.contains("move the data folder"),
-                "{message}"
-            );
+            assert!(message.contains(name) && message.contains("cetsd repair"), "{message}");
             found += 1;
         }
         std::fs::write(path, good).unwrap();

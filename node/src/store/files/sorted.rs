@@ -1,0 +1,182 @@
+//! Sorted files: blocks of rows, then blocks about them, then the footer.
+//!
+//! Every block is followed by its compression (u8) and a checksum (u32 LE) over both. The footer
+//! has 53 bytes: kind of checksum, places of the index of blocks about the file and of the index of
+//! rows, format (u32 LE) and a magic number (u64 LE). Blocks of rows are verified by whoever reads
+//! the rows; the others are verified here, for the database passes over filters and properties
+//! whose checksum does not hold.
+
+use super::crc32c::{extend, masked};
+use super::database_files::FileDamage;
+
+const FOOTER_BYTES: usize = 53;
+const TRAILER_BYTES: usize = 5;
+const MAGIC: u64 = 0x88e2_41b7_85f4_cff7;
+/// Format of the files that this program writes.
+const FORMAT: u32 = 5;
+/// Kind of checksum of the files that this program writes.
+const CRC32C: u8 = 1;
+/// The block about a file that says how many bytes its rows take.
+const PROPERTIES: &[u8] = b"rocksdb.properties";
+const ROWS_BYTES: &[u8] = b"rocksdb.data.size";
+const TABLE: &[u8] = b"rocksdb.column.family.name";
+
+/// What a sorted file is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sorted {
+    /// Table whose rows it holds, where its properties can be read.
+    pub(super) table: Option<String>,
+    /// What is wrong outside of the rows.
+    pub(super) damage: Vec<FileDamage>,
+}
+
+/// Where a block stands; its trailer follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    offset: usize,
+    bytes: usize,
+}
+
+impl Place {
+    fn end(self) -> usize {
+        self.offset.saturating_add(self.bytes).saturating_add(TRAILER_BYTES)
+    }
+}
+
+/// Looks at every byte of a file that belongs to no row.
+pub(super) fn check(bytes: &[u8]) -> Sorted {
+    let mut sorted = Sorted::default();
+    if let Err(damage) = check_blocks(bytes, &mut sorted) {
+        sorted.damage.push(damage);
+    }
+    sorted
+}
+
+fn damaged(offset: usize, what: impl Into<String>) -> FileDamage {
+    FileDamage { offset, what: what.into(), harmless: false }
+}
+
+fn check_blocks(bytes: &[u8], sorted: &mut Sorted) -> Result<(), FileDamage> {
+    let footer_at = bytes.len().saturating_sub(FOOTER_BYTES);
+    let (about_at, index_at) = footer(bytes, footer_at)?;
+    let about = block(bytes, about_at, "the index of blocks about the file")?;
+    let mut places = vec![about_at, index_at];
+    let mut rows_bytes = None;
+    for (name, value) in entries(about) {
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        let place = place(&mut &value[..]).map(|(offset, bytes)| Place { offset, bytes });
+        let place = place.ok_or_else(|| damaged(about_at.offset, "it names no place"))?;
+        let content = match block(bytes, place, &shown) {
+            Ok(content) => content,
+            Err(damage) => {
+                sorted.damage.push(damage);
+                places.push(place);
+                continue;
+            }
+        };
+        places.push(place);
+        if name == PROPERTIES {
+            for (name, value) in entries(content) {
+                if name == ROWS_BYTES {
+                    rows_bytes = varint(&mut &value[..]);
+                } else if name == TABLE {
+                    sorted.table = String::from_utf8(value).ok();
+                }
+            }
+        }
+    }
+    if let Err(damage) = block(bytes, index_at, "the index of rows") {
+        sorted.damage.push(damage);
+    }
+    // The blocks follow each other without a gap, from the end of the rows to the footer.
+    places.sort_unstable();
+    let mut next = rows_bytes.unwrap_or_else(|| places.first().map_or(0, |first| first.offset));
+    for place in places {
+        if place.offset != next {
+            return Err(damaged(next, format!("bytes up to {} are in no block", place.offset)));
+        }
+        next = place.end();
+    }
+    if next == footer_at { Ok(()) } else { Err(damaged(next, "bytes are in no block")) }
+}
+
+/// Places of the index of blocks about the file and of the index of rows.
+fn footer(bytes: &[u8], footer_at: usize) -> Result<(Place, Place), FileDamage> {
+    let wrong = |what: &str| damaged(footer_at, what);
+    let footer = bytes.get(footer_at..).and_then(|footer| footer.first_chunk::<FOOTER_BYTES>());
+    let footer = footer.ok_or_else(|| wrong("the file is cut off"))?;
+    let (rest, magic) = footer.split_last_chunk::<8>().ok_or_else(|| wrong("no footer"))?;
+    if u64::from_le_bytes(*magic) != MAGIC {
+        return Err(wrong("the footer has another magic number"));
+    }
+    let (rest, format) = rest.split_last_chunk::<4>().ok_or_else(|| wrong("no footer"))?;
+    let format = u32::from_le_bytes(*format);
+    if format != FORMAT {
+        return Err(wrong(&format!("the footer names format {format}, files here have {FORMAT}")));
+    }
+    let (kind, mut rest) = rest.split_first().ok_or_else(|| wrong("no footer"))?;
+    if *kind != CRC32C {
+        return Err(wrong(&format!("the footer names checksum {kind}, files here have {CRC32C}")));
+    }
+    let mut next = || {
+        let (offset, bytes) = place(&mut rest)?;
+        Some(Place { offset, bytes })
+    };
+    let places = next().zip(next()).ok_or_else(|| wrong("the footer names no places"))?;
+    if rest.iter().any(|byte| *byte != 0) {
+        let damage = wrong("the padding of the footer is not zero");
+        return Err(FileDamage { harmless: true, ..damage });
+    }
+    Ok(places)
+}
+
+/// A block whose checksum holds.
+fn block<'b>(bytes: &'b [u8], at: Place, name: &str) -> Result<&'b [u8], FileDamage> {
+    let wrong = |what: &str| damaged(at.offset, format!("{name}: {what}"));
+    let whole = bytes.get(at.offset..at.end()).ok_or_else(|| wrong("it is not in the file"))?;
+    let (covered, stored) = whole.split_last_chunk::<4>().ok_or_else(|| wrong("it is cut off"))?;
+    if masked(extend(0, covered)) != u32::from_le_bytes(*stored) {
+        return Err(wrong("the block has not its checksum"));
+    }
+    covered.get(..at.bytes).ok_or_else(|| wrong("it is cut off"))
+}
+
+/// A number in groups of seven bits, the lowest first.
+fn varint(bytes: &mut &[u8]) -> Option<usize> {
+    let mut number = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return usize::try_from(number).ok();
+        }
+    }
+    None
+}
+
+fn place(bytes: &mut &[u8]) -> Option<(usize, usize)> {
+    Some((varint(bytes)?, varint(bytes)?))
+}
+
+/// Names and values of a block about the file: each entry says how much of the name before it
+/// shares, how long the rest and the value are; at the end stand the places where names begin anew.
+fn entries(block: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let restarts = block.split_last_chunk::<4>().map_or(0, |(_, count)| {
+        usize::try_from(u32::from_le_bytes(*count)).unwrap_or(0).saturating_add(1)
+    });
+    let end = block.len().saturating_sub(restarts.saturating_mul(4));
+    let mut rest = block.get(..end).unwrap_or_default();
+    let (mut all, mut name) = (Vec::new(), Vec::new());
+    while !rest.is_empty() {
+        let Some((shared, added)) = place(&mut rest) else { break };
+        let Some(length) = varint(&mut rest) else { break };
+        let Some((added, after)) = rest.split_at_checked(added) else { break };
+        let Some((value, after)) = after.split_at_checked(length) else { break };
+        name.truncate(shared);
+        name.extend_from_slice(added);
+        all.push((name.clone(), value.to_vec()));
+        rest = after;
+    }
+    all
+}

@@ -137,6 +137,9 @@ pub enum Command {
     /// Log: the history as a standard transparency log; show, export, verify
     #[command(subcommand)]
     Log(commands::log::LogCommand),
+    /// Node on this machine: check its folder, repair it
+    #[command(subcommand)]
+    Node(commands::node::NodeCommand),
     /// How the nodes of the context are
     Status(commands::status::StatusArgs),
     /// Explains codes, rules, parameters and exit codes
@@ -257,6 +260,7 @@ fn dispatch(command: Command, session: &mut Session<'_>) -> Result<Report, CliEr
         Command::Audit(command) => commands::audit::run(command, session),
         Command::Export(args) => commands::audit::run_export(&args, session),
         Command::Log(command) => commands::log::run(command, session),
+        Command::Node(command) => commands::node::run(&command, session),
         Command::Status(args) => commands::status::run(&args, session),
         Command::Explain(args) => commands::explain::run(&args, session),
         Command::Demo(args) => commands::demo::run(args, session),

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Rejected,
     /// No node answered.
     Unreachable,
+    /// What is stored is damaged.
+    Damaged,
     /// This program is wrong.
     Bug,
 }
@@ -25,7 +27,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// All kinds, for the documentation.
     pub const ALL: &'static [Self] =
-        &[Self::User, Self::Usage, Self::Rejected, Self::Unreachable, Self::Bug];
+        &[Self::User, Self::Usage, Self::Rejected, Self::Unreachable, Self::Damaged, Self::Bug];
 
     /// Exit code of the process.
     pub const fn exit_code(self) -> u8 {
@@ -34,6 +36,7 @@ impl ErrorKind {
             Self::Usage => 2,
             Self::Rejected => 3,
             Self::Unreachable => 4,
+            Self::Damaged => 5,
             Self::Bug => 255,
         }
     }
@@ -45,6 +48,7 @@ impl ErrorKind {
             Self::Usage => "usage",
             Self::Rejected => "rejected",
             Self::Unreachable => "unreachable",
+            Self::Damaged => "damaged",
             Self::Bug => "bug",
         }
     }
@@ -56,6 +60,7 @@ impl ErrorKind {
             Self::Usage => text!("Usage error", "用法错误"),
             Self::Rejected => text!("Rejected", "被拒绝"),
             Self::Unreachable => text!("Node unreachable", "无法连接节点"),
+            Self::Damaged => text!("Damaged", "已损坏"),
             Self::Bug => text!("Internal error", "内部错误"),
         }
     }
@@ -78,6 +83,10 @@ impl ErrorKind {
             Self::Unreachable => text!(
                 "No node answered in time; whether a sent transaction was ordered is unknown.",
                 "没有节点及时应答；已发送的交易是否被排序尚不可知。"
+            ),
+            Self::Damaged => text!(
+                "The folder of a node is damaged; the report names each place and what to do.",
+                "节点的数据目录已损坏；报告列出每处损坏及处理办法。"
             ),
             Self::Bug => text!(
                 "This program is at fault; please report it with the message.",
@@ -202,7 +211,7 @@ mod tests {
     #[test]
     fn every_kind_has_its_own_documented_exit_code() {
         let codes: Vec<u8> = ErrorKind::ALL.iter().map(|kind| kind.exit_code()).collect();
-        assert_eq!(codes, [1, 2, 3, 4, 255]);
+        assert_eq!(codes, [1, 2, 3, 4, 5, 255]);
     }
 
     #[test]

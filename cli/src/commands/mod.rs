@@ -17,6 +17,7 @@ pub mod key;
 pub mod log;
 pub mod market;
 pub mod network;
+pub mod node;
 pub mod parameter;
 pub mod prove;
 pub mod status;

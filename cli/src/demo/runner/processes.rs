@@ -248,7 +248,7 @@ fn last_lines(path: &Path) -> String {
 }
 
 /// The node's program: beside this one, else on the search path.
-fn find_program() -> Result<PathBuf, CliError> {
+pub(crate) fn find_program() -> Result<PathBuf, CliError> {
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM));
     if let Some(beside) = beside.filter(|path| path.is_file()) {
         return Ok(beside);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cets_contracts::types::ChainId;
 use libp2p::allow_block_list::{AllowedPeers, Behaviour as AllowList};
+use libp2p::connection_limits::{Behaviour as Limits, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
@@ -16,6 +17,11 @@ use crate::checkpoints::VOTES_BYTES_MAX;
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pushes and answers under way on one connection at most.
 const STREAMS_MAX: usize = 32;
+
+/// Strangers that may be asked who they are at a time; further ones are turned away.
+const HANDSHAKES_MAX: u32 = 64;
+/// Connections with one peer: both sides may have called, and called again.
+const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 
 /// Settings of gossip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +52,7 @@ pub enum GossipError {
 
 #[derive(NetworkBehaviour)]
 pub(super) struct GossipBehaviour {
+    limits: Limits,
     allowed: AllowList<AllowedPeers>,
     ping: ping::Behaviour,
     pub(super) push: request_response::Behaviour<PushCodec>,
@@ -76,7 +83,11 @@ pub(super) fn build(
             settings.clone(),
         )
     };
+    let limits = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(HANDSHAKES_MAX))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
     let behaviour = GossipBehaviour {
+        limits: Limits::new(limits),
         allowed,
         ping: ping::Behaviour::default(),
         push: pushes(protocol("tx")?, PUSH_BYTES_MAX),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -79,6 +80,8 @@ pub struct RpcLimits {
     pub submissions_in_flight_max: usize,
     /// Most streams that are served at a time over all connections.
     pub streams_max: usize,
+    /// Most bytes of answers that wait to be read, over all connections.
+    pub answers_bytes_max: usize,
 }
 
 impl Default for RpcLimits {
@@ -97,6 +100,7 @@ impl Default for RpcLimits {
             page_size_max: 1_000,
             submissions_in_flight_max: 1_024,
             streams_max: 256,
+            answers_bytes_max: 128 * 1024 * 1024,
         }
     }
 }
@@ -105,6 +109,11 @@ impl Default for RpcLimits {
 pub type LimitRange = (bool, &'static str, &'static str);
 
 impl RpcLimits {
+    /// Longest time that a connection may send nothing: a probe and the wait for its answer.
+    pub const fn silence_max(&self) -> Duration {
+        Duration::from_millis(self.keep_alive_millis.saturating_add(self.keep_alive_timeout_millis))
+    }
+
     /// The range of every limit, and whether it holds.
     pub fn ranges(&self) -> Vec<LimitRange> {
         let waits = (1..=self.wait_millis_max).contains(&self.wait_millis_default);
@@ -145,6 +154,11 @@ impl RpcLimits {
                 "1 to 8192",
             ),
             (self.streams_max >= 1, "api.limits.streams_max", "at least 1"),
+            (
+                self.answers_bytes_max >= ANSWER_BYTES_MAX,
+                "api.limits.answers_bytes_max",
+                "at least 67108864 (the largest answer)",
+            ),
         ]
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, Sleep};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::config::RpcLimits;
@@ -25,12 +26,47 @@ struct Counts {
     by_address: BTreeMap<IpAddr, usize>,
 }
 
+/// Ends a connection that sends nothing for too long.
+///
+/// Whoever speaks HTTP/2 answers probes, so only those are silent that never began to speak, went
+/// away without a word, or keep a connection of HTTP/1 for later.
+#[derive(Debug)]
+struct Silence {
+    longest: Duration,
+    heard: Instant,
+    over: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(longest: Duration) -> Self {
+        let now = Instant::now();
+        Self { longest, heard: now, over: Box::pin(tokio::time::sleep(longest)) }
+    }
+
+    /// Whether it is over; wakes the task when it will be.
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.over.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            // Hearing something only notes the moment, so that it costs nothing.
+            let Some(end) =
+                self.heard.checked_add(self.longest).filter(|end| *end > Instant::now())
+            else {
+                return Poll::Ready(());
+            };
+            self.over.as_mut().reset(end);
+        }
+    }
+}
+
 /// Counts connections and refuses those beyond the limits.
 #[derive(Clone, Debug)]
 pub struct Gate {
     counts: Arc<Mutex<Counts>>,
     connections_max: usize,
     per_address_max: usize,
+    silence_max: Duration,
 }
 
 /// A counted connection's place; given back when it is dropped.
@@ -47,6 +83,7 @@ impl Gate {
             counts: Arc::new(Mutex::new(Counts { all: 0, by_address: BTreeMap::new() })),
             connections_max: limits.connections_max,
             per_address_max: limits.connections_per_address_max,
+            silence_max: limits.silence_max(),
         }
     }
 
@@ -80,6 +117,7 @@ impl Drop for Place {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
+    silence: Silence,
     _place: Place,
 }
 
@@ -115,7 +153,16 @@ fn admit(gate: &Gate, stream: TcpStream, peer: SocketAddr) -> Option<Connection>
         tracing::debug!(%peer, %error, "the connection was gone at once");
         return None;
     }
-    Some(Connection { stream, _place: place })
+    Some(Connection { stream, silence: Silence::new(gate.silence_max), _place: place })
+}
+
+impl Connection {
+    /// Whoever takes what is sent is not silent.
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(1..)) = written {
+            self.silence.heard = Instant::now();
+        }
+    }
 }
 
 impl Connected for Connection {
@@ -132,7 +179,16 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let this = &mut *self;
+        if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
+            this.silence.heard = Instant::now();
+            return Poll::Ready(read);
+        }
+        if this.silence.poll_over(context).is_ready() {
+            metrics::counter!("cets_rpc_connections_silent_total").increment(1);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
     }
 }
 
@@ -142,7 +198,9 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -158,7 +216,9 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.note(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -169,6 +229,34 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_silent_connection_ends_and_one_that_speaks_now_and_then_stays() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let limits = RpcLimits {
+            keep_alive_millis: 200,
+            keep_alive_timeout_millis: 200,
+            ..RpcLimits::default()
+        };
+        let mut served = admit(&Gate::new(&limits), stream, peer).unwrap();
+        let talks = tokio::spawn(async move {
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                client.write_all(b"x").await.unwrap();
+            }
+            client
+        });
+        let mut heard = [0; 4];
+        served.read_exact(&mut heard).await.unwrap();
+        let _silent = talks.await.unwrap();
+        let begun = Instant::now();
+        let error = served.read(&mut heard).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    }
 
     #[test]
     fn the_gate_counts_all_connections_and_those_of_one_address() {

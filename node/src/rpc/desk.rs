@@ -12,6 +12,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::access::{Caller, Subject, check_bearer};
+use super::answers::{Budget, Weigh};
 use super::config::RpcLimits;
 use super::error::language_of;
 use super::{RpcError, listing};
@@ -25,6 +26,7 @@ pub struct Desk {
     limits: Arc<RpcLimits>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    answers: Budget,
     stop: CancellationToken,
 }
 
@@ -44,6 +46,7 @@ impl Desk {
             node,
             requests: Arc::new(Semaphore::new(limits.requests_parallel_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
+            answers: Budget::new(limits.answers_bytes_max),
             limits: Arc::new(limits),
             stop,
         }
@@ -82,7 +85,7 @@ impl Desk {
     ) -> Result<Response<A>, Status>
     where
         Q: Send + 'static,
-        A: Send + 'static,
+        A: Weigh + Send + 'static,
     {
         let language = language_of_request(request.metadata());
         let blocking = async {
@@ -96,7 +99,12 @@ impl Desk {
         tokio::time::timeout(Duration::from_millis(millis), blocking)
             .await
             .unwrap_or(Err(RpcError::TimedOut { millis }))
-            .map(Response::new)
+            .and_then(|answer| self.answers.take(&answer).map(|held| (answer, held)))
+            .map(|(answer, held)| {
+                let mut response = Response::new(answer);
+                response.extensions_mut().insert(held);
+                response
+            })
             .map_err(|error| error.into_status(language))
     }
 

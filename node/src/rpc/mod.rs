@@ -8,6 +8,7 @@
 //! history when a block is committed; a slow reader fills a small buffer and then only waits.
 
 pub mod access;
+mod answers;
 pub mod config;
 pub mod error;
 
@@ -29,6 +30,7 @@ mod transactions;
 mod units;
 mod visible;
 
+pub(crate) use answers::Held;
 pub(crate) use desk::Desk;
 pub(crate) use log_files::{LogFile, log_file};
 

@@ -1,4 +1,5 @@
-//! The last layer before the wire: every refusal has its report, every call is counted.
+//! The last layer before the wire: every refusal has its report, every call is counted,
+//! every answer keeps its place in the budget until it was read.
 //!
 //! The services make their own reports. Refusals that arise before them, such as a message that is
 //! too large or no protobuf, get one here.
@@ -11,6 +12,7 @@ use tonic::Code;
 use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response};
 use tower::{Layer, Service};
 
+use super::answers::{HeldBody, hold_body};
 use super::error::{ERROR_TRAILER, RpcError, language_of};
 
 const STATUS_HEADER: &str = "grpc-status";
@@ -41,9 +43,9 @@ where
     S: Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<B>;
+    type Response = Response<HeldBody<B>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -60,7 +62,7 @@ where
                 let code = add_report(response.headers_mut(), language.as_ref());
                 count(method, code, begun);
             }
-            Ok(response)
+            Ok(hold_body(response))
         })
     }
 }

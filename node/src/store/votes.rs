@@ -1,8 +1,10 @@
 //! The double-sign guard and evidence of other validators' double signatures.
 
+use std::collections::BTreeMap;
+
 use cets_consensus::{Evidence, GUARD_KEY_BYTES, GuardMark};
 use cets_contracts::codec;
-use cets_contracts::types::{Digest, Height};
+use cets_contracts::types::{Digest, Height, ValidatorAddress};
 
 use super::database::{Durability, Writes};
 use super::{Column, Store, StoreError};
@@ -11,6 +13,10 @@ use super::{Column, Store, StoreError};
 /// cursors to step over.
 const MARKS_KEY: &[u8] = b"marks";
 const MARK_BYTES: usize = GUARD_KEY_BYTES + Digest::LEN;
+
+/// Evidence that is kept of one validator. A single piece proves that it lied; one that lies at
+/// every height for years must not fill the disks of the others.
+pub const EVIDENCE_PER_VALIDATOR_MAX: usize = 256;
 
 impl Store {
     /// Marks of the greatest height that has any.
@@ -43,10 +49,21 @@ impl Store {
         self.write(writes, Durability::Synced, "keep what was signed")
     }
 
-    /// Keeps evidence; the same evidence twice is kept once.
+    /// Keeps evidence; the same evidence twice is kept once, and of each validator no more than
+    /// [`EVIDENCE_PER_VALIDATOR_MAX`].
     pub fn save_evidence(&self, height: Height, evidence: &[Evidence]) -> Result<(), StoreError> {
         let mut writes = Writes::default();
+        let mut kept = BTreeMap::<ValidatorAddress, usize>::new();
+        for proof in self.evidence()? {
+            let count = kept.entry(proof.validator).or_default();
+            *count = count.saturating_add(1);
+        }
         for proof in evidence {
+            let count = kept.entry(proof.validator).or_default();
+            *count = count.saturating_add(1);
+            if *count > EVIDENCE_PER_VALIDATOR_MAX {
+                continue;
+            }
             let bytes = codec::encode(proof);
             let mut key = height.get().to_be_bytes().to_vec();
             key.extend_from_slice(blake3::hash(&bytes).as_bytes());
@@ -70,5 +87,44 @@ impl Store {
         }
         self.check_cursor(&cursor)?;
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cets_consensus::{SignedStatement, SignedStep};
+    use cets_contracts::types::Signature;
+
+    use super::*;
+
+    fn lie(height: u64) -> Evidence {
+        let statement = |says: u8| SignedStatement {
+            message: vec![says; 90],
+            signature: Signature::new([says; 64]),
+        };
+        Evidence {
+            validator: ValidatorAddress::new([1; ValidatorAddress::LEN]),
+            height: Height::new(height),
+            round: 0,
+            step: SignedStep::Prevote,
+            first: statement(1),
+            second: statement(2),
+        }
+    }
+
+    #[test]
+    fn a_validator_that_lies_at_every_height_fills_no_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        for height in 1..=400 {
+            store.save_evidence(Height::new(height), &[lie(height)]).unwrap();
+        }
+        let kept = store.evidence().unwrap();
+        assert_eq!(kept.len(), EVIDENCE_PER_VALIDATOR_MAX);
+        assert_eq!(kept[0], lie(1), "the first lies stay");
+        let other = ValidatorAddress::new([2; ValidatorAddress::LEN]);
+        let of_other = Evidence { validator: other, ..lie(500) };
+        store.save_evidence(Height::new(500), &[of_other]).unwrap();
+        assert_eq!(store.evidence().unwrap().len(), EVIDENCE_PER_VALIDATOR_MAX + 1);
     }
 }

@@ -12,7 +12,7 @@ use cets_contracts::transparency::LogPath;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, Request, Status};
 
-use crate::rpc::{Desk, LogFile, log_file};
+use crate::rpc::{Desk, Held, LogFile, log_file};
 
 /// The checkpoint may be a second old wherever it is kept.
 const NEWEST: &str = "public, max-age=1";
@@ -44,8 +44,13 @@ async fn file(State(desk): State<Desk>, uri: Uri, headers: HeaderMap) -> Respons
     let answer = desk.answer(request, |desk, caller, path| log_file(desk, caller, &path)).await;
     match answer {
         Ok(found) => {
-            let LogFile { path, content } = found.into_inner();
-            (headers_of(&path), content).into_response()
+            let (_, LogFile { path, content }, extensions) = found.into_parts();
+            let mut response = (headers_of(&path), content).into_response();
+            // The answer keeps its place in the budget until it was read.
+            if let Some(held) = extensions.get::<Held>() {
+                response.extensions_mut().insert(held.clone());
+            }
+            response
         }
         Err(status) => refusal(&status),
     }

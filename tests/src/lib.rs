@@ -11,8 +11,10 @@
 pub mod bench;
 pub mod cluster;
 pub mod fixture;
+pub mod flips;
 pub mod formats;
 pub mod fuzz;
+pub mod hostile;
 pub mod licences;
 pub mod model;
 pub mod sample_ledger;

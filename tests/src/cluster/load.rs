@@ -30,8 +30,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Opens the market, then starts to order.
-    pub fn start(market: &Arc<Market>, seed: u64) -> eyre::Result<Self> {
+    /// Opens the market and orders nothing.
+    pub fn open(market: &Arc<Market>, seed: u64) -> eyre::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let client = {
@@ -47,11 +47,17 @@ impl Load {
             eyre::ensure!(is_final, "the market does not open: {:?}", record.violations());
         }
         let stop = Arc::new(AtomicBool::new(false));
+        Ok(Self { runtime, client, record, stop, workers: Vec::new() })
+    }
+
+    /// Opens the market, then starts to order.
+    pub fn start(market: &Arc<Market>, seed: u64) -> eyre::Result<Self> {
+        let opened = Self::open(market, seed)?;
         let workers = (1..=CLIENTS).map(|number| {
-            let (market, client) = (Arc::clone(market), Arc::clone(&client));
-            let (record, stop) = (Arc::clone(&record), Arc::clone(&stop));
+            let (market, client) = (Arc::clone(market), Arc::clone(&opened.client));
+            let (record, stop) = (Arc::clone(&opened.record), Arc::clone(&opened.stop));
             let mut chooser = Chooser::new(seed.wrapping_mul(1_000).wrapping_add(number));
-            runtime.spawn(async move {
+            opened.runtime.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let (desk, transaction) = market.transfer(&mut chooser).unwrap();
                     client.finalise(&desk, &transaction, &mut chooser, &record).await;
@@ -60,7 +66,7 @@ impl Load {
             })
         });
         let workers = workers.collect();
-        Ok(Self { runtime, client, record, stop, workers })
+        Ok(Self { workers, ..opened })
     }
 
     /// What was acknowledged.

@@ -9,6 +9,7 @@
 mod blame;
 mod cluster;
 mod determinism;
+mod flips;
 mod foreign_verifiers;
 mod formats;
 mod fuzz;

@@ -1,0 +1,223 @@
+//! One attack: before, during and after it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cets_node::config::NodeConfig;
+use eyre::{OptionExt as _, eyre};
+use tempfile::TempDir;
+
+use super::attacks::{Answers, Attack, Target, carry_out};
+use super::gauges::Gauges;
+use super::honest::{Honest, Latency};
+use crate::cluster::load::Load;
+use crate::cluster::market::Market;
+use crate::cluster::nodes::Nodes;
+
+/// How long honest clients are timed before and after an attack.
+const PEACE: Duration = Duration::from_secs(8);
+/// Growth of memory that an attack may cause, in bytes: caches and buffers that fill once, and
+/// what the limits of the node let strangers hold.
+pub const MEMORY_GROWTH_MAX: u64 = 400 * 1024 * 1024;
+/// How much longer honest clients may wait under attack.
+pub const LATENCY_FACTOR_MAX: f64 = 2.0;
+
+/// The attacked node.
+pub const ATTACKED: usize = 0;
+
+/// How much of an attack there is.
+#[derive(Clone, Copy, Debug)]
+pub struct Strength {
+    /// Requests.
+    pub requests: u64,
+    /// Requests a second at most.
+    pub rate: u64,
+    /// Connections.
+    pub connections: usize,
+    /// How long they are held.
+    pub hold: Duration,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// What was measured of an attack.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The attack.
+    pub attack: Attack,
+    /// How long it lasted.
+    pub lasted: Duration,
+    /// What the attacker got.
+    pub answers: Answers,
+    /// Honest clients before, during and after it.
+    pub latency: [Latency; 3],
+    /// Memory before it, its peak and after it, in bytes.
+    pub memory: [u64; 3],
+    /// Share of one core that the node used before and during it.
+    pub processor: [f64; 2],
+    /// Growth of the folder during it, in bytes.
+    pub disk: u64,
+    /// Open files and connections at its end.
+    pub descriptors: u64,
+}
+
+impl Measured {
+    /// How much longer honest clients waited, at the median.
+    pub fn factor(&self) -> f64 {
+        let [before, during, _] = self.latency.map(|latency| latency.median.as_secs_f64());
+        during / before.max(0.001)
+    }
+
+    /// What must not have happened.
+    pub fn violations(&self) -> Vec<String> {
+        let mut violations = Vec::new();
+        let name = self.attack.name();
+        let [before, peak, _] = self.memory;
+        if peak.saturating_sub(before) > MEMORY_GROWTH_MAX {
+            violations.push(format!("{name}: memory grew from {before} to {peak} bytes"));
+        }
+        if self.factor() > LATENCY_FACTOR_MAX {
+            violations.push(format!("{name}: honest clients waited {:.2} times", self.factor()));
+        }
+        let failed = self.latency[1].failed;
+        if failed > 0 {
+            violations.push(format!("{name}: {failed} honest orders failed"));
+        }
+        let taken = self.answers.get("taken").copied().unwrap_or(0);
+        let wrong = self.answers.keys().find(|answer| answer.contains(": taken"));
+        if let Some(wrong) = wrong {
+            violations.push(format!("{name}: {wrong}, {taken}"));
+        }
+        violations
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({:.1} s)", self.attack.name(), self.lasted.as_secs_f64())?;
+        for (answer, count) in &self.answers {
+            writeln!(f, "  attacker: {answer:<40} {count:>9}")?;
+        }
+        let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+        for (when, latency) in ["before", "during", "after"].iter().zip(self.latency) {
+            let Latency { count, failed, median, p99 } = latency;
+            let (median, p99) = (millis(median), millis(p99));
+            write!(f, "  honest {when:<7} {count:>6} final, {failed} failed, ")?;
+            writeln!(f, "median {median:>7.1} ms, p99 {p99:>7.1} ms")?;
+        }
+        writeln!(f, "  factor of the median {:.2}", self.factor())?;
+        let [before, peak, after] = self.memory.map(|bytes| bytes / (1024 * 1024));
+        writeln!(f, "  memory {before} MiB before, {peak} MiB peak, {after} MiB after")?;
+        let [before, during] = self.processor;
+        writeln!(f, "  processor {before:.2} cores before, {during:.2} during")?;
+        writeln!(f, "  disk {} KiB, {} descriptors", self.disk / 1024, self.descriptors)
+    }
+}
+
+/// A network of four under honest load.
+pub struct Stage {
+    nodes: Nodes,
+    market: Arc<Market>,
+    load: Load,
+    honest: Honest,
+    gauges: Gauges,
+    peers: Vec<SocketAddr>,
+    _folder: TempDir,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stage({:?})", self.nodes)
+    }
+}
+
+impl Stage {
+    /// Starts the network and its honest clients.
+    ///
+    /// # Errors
+    /// When the network does not start.
+    pub fn open(seed: u64) -> eyre::Result<Self> {
+        let folder = TempDir::with_prefix("cets-hostile-")?;
+        let market = Arc::new(Market::write(folder.path().join("network"), 4, seed)?);
+        let mut nodes = Nodes::new(market.network.clone())?;
+        let all = nodes.all();
+        let started = nodes.start(&all)?;
+        nodes.answer(&all, started)?;
+        let load = Load::open(&market, seed)?;
+        let files = nodes.files(ATTACKED);
+        let config = NodeConfig::read(&files.config_path)?;
+        let peers = [&config.consensus.listen, &config.gossip.listen];
+        let peers =
+            peers.into_iter().map(|address| socket(address)).collect::<eyre::Result<_>>()?;
+        let process = nodes.process_id(ATTACKED).ok_or_eyre("the node does not run")?;
+        let gauges = Gauges::new(process, &nodes.data_folder(ATTACKED));
+        let honest = Honest::start(load.runtime(), &market, &files.address(), seed)?;
+        Ok(Self { nodes, market, load, honest, gauges, peers, _folder: folder })
+    }
+
+    /// Carries an attack out and measures.
+    ///
+    /// # Errors
+    /// When the node ends.
+    pub fn attack(&mut self, attack: Attack, strength: &Strength) -> eyre::Result<Measured> {
+        let target = Target {
+            api: self.nodes.files(ATTACKED).api,
+            peers: self.peers.clone(),
+            market: Arc::clone(&self.market),
+            requests: strength.requests,
+            connections: strength.connections,
+            hold: strength.hold,
+            rate: strength.rate,
+            seed: strength.seed,
+        };
+        let used = || self.gauges.processor_seconds();
+        let (peace, at_peace) = (Instant::now(), used()?);
+        std::thread::sleep(PEACE);
+        let (begun, at_begin) = (Instant::now(), used()?);
+        let (memory, disk) = (self.gauges.memory()?, self.gauges.disk()?);
+        let watch = self.gauges.watch();
+        let attackers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all();
+        let attackers = { attackers }.build()?;
+        let answers = attackers.block_on(carry_out(attack, &target))?;
+        let (ended, at_end) = (Instant::now(), used()?);
+        let descriptors = self.gauges.descriptors()?;
+        drop(attackers);
+        std::thread::sleep(PEACE);
+        let latency = [(peace, begun), (begun, ended), (ended, Instant::now())]
+            .map(|(from, to)| self.honest.between(from, to));
+        let share = |used: f64, time: Duration| used / time.as_secs_f64();
+        let measured = Measured {
+            attack,
+            lasted: ended - begun,
+            answers,
+            latency,
+            memory: [memory, watch.peak(), self.gauges.memory()?],
+            processor: [
+                share(at_begin - at_peace, begun - peace),
+                share(at_end - at_begin, ended - begun),
+            ],
+            disk: self.gauges.disk()?.saturating_sub(disk),
+            descriptors,
+        };
+        let all = self.nodes.all();
+        self.nodes.still_wait(&all, Instant::now() + PEACE, "survive")?;
+        Ok(measured)
+    }
+
+    /// Ends the honest clients.
+    pub fn close(self) {
+        self.honest.stop(self.load.runtime());
+        drop(self.nodes);
+    }
+}
+
+/// The socket of a multiaddr `/ip4/A/tcp/P`.
+fn socket(address: &str) -> eyre::Result<SocketAddr> {
+    let parts: Vec<&str> = address.split('/').collect();
+    match parts.as_slice() {
+        ["", "ip4", ip, "tcp", port, ..] => Ok(format!("{ip}:{port}").parse()?),
+        _ => Err(eyre!("{address} is no address of TCP")),
+    }
+}

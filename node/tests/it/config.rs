@@ -24,10 +24,11 @@ fn the_documented_example_parses_and_names_the_defaults() {
     // Every optional key of the example stands there with its default.
     let head: String = EXAMPLE
         .lines()
-        .take_while(|line| !line.starts_with("[metrics]"))
+        .take_while(|line| !line.starts_with("[api.limits]"))
         .collect::<Vec<_>>()
         .join("\n");
     let short = parse(&head).unwrap();
+    assert_eq!(short.api, config.api);
     assert_eq!(short.mempool, config.mempool);
     assert_eq!(short.blocks, config.blocks);
     assert_eq!(short.log, config.log);

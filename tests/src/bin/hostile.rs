@@ -27,6 +27,9 @@ struct Arguments {
     /// Seconds that they are held.
     #[arg(long, default_value_t = 30)]
     hold: u64,
+    /// Seconds that honest clients are timed before and after an attack.
+    #[arg(long, default_value_t = 8)]
+    peace: u64,
     /// Seed of worthless bytes and orders.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -58,7 +61,8 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     build()?;
     let Arguments { requests, rate, connections, seed, .. } = *arguments;
     let hold = Duration::from_secs(arguments.hold);
-    let strength = Strength { requests, rate, connections, hold, seed };
+    let peace = Duration::from_secs(arguments.peace);
+    let strength = Strength { requests, rate, connections, hold, peace, seed };
     let mut violations = Vec::new();
     // Each attack meets a network that nobody attacked before.
     for attack in &arguments.attack.0 {

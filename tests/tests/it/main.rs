@@ -13,6 +13,7 @@ mod flips;
 mod foreign_verifiers;
 mod formats;
 mod fuzz;
+mod hostile;
 mod layout;
 mod live_proofs;
 mod log_walk;

@@ -10,8 +10,8 @@
 //!    empty one, finds its consensus log far ahead and follows without voting; the next repair puts
 //!    the new store in place.
 //! 3. The new store takes its place.
-//! 4. The consensus log is moved aside. Before it the log is ahead of the ledger, after it votes are
-//!    withheld: either keeps the node from contradicting itself.
+//! 4. The consensus log is moved aside. Before it the log is ahead of the ledger, after it votes
+//!    are withheld: either keeps the node from contradicting itself.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -60,7 +60,8 @@ impl Honest {
         address: &str,
         seed: u64,
     ) -> eyre::Result<Self> {
-        let (answers, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let answers: Arc<Mutex<Vec<Answer>>> = Arc::default();
+        let stop = Arc::new(AtomicBool::new(false));
         let endpoint = Endpoint::from_shared(address.to_owned())?.tcp_nodelay(true);
         let workers = (0..CLIENTS).map(|number| {
             let (answers, stop) = (Arc::clone(&answers), Arc::clone(&stop));

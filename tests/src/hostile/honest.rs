@@ -84,7 +84,7 @@ impl Honest {
     pub fn between(&self, from: Instant, to: Instant) -> Latency {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let within = answers.iter().filter(|answer| (from..to).contains(&answer.sent));
-        let (good, bad): (Vec<_>, Vec<_>) = within.partition(|answer| answer.is_final);
+        let (good, bad): (Vec<&Answer>, Vec<&Answer>) = within.partition(|answer| answer.is_final);
         let mut times: Vec<Duration> = good.iter().map(|answer| answer.took).collect();
         times.sort();
         let at = |percent: usize| {

@@ -1,5 +1,7 @@
 //! Sorted files: blocks of rows, then blocks about them, then the footer.
 //!
+//! Index and filter are blocks that name their parts, which are blocks, too.
+//!
 //! Every block is followed by its compression (u8) and a checksum (u32 LE) over both. The footer
 //! has 53 bytes: kind of checksum, places of the index of blocks about the file and of the index of
 //! rows, format (u32 LE) and a magic number (u64 LE). Blocks of rows are verified by whoever reads
@@ -92,12 +94,39 @@ fn check_blocks(bytes: &[u8], sorted: &mut Sorted) -> Result<(), FileDamage> {
     places.sort_unstable();
     let mut next = rows_bytes.unwrap_or_else(|| places.first().map_or(0, |first| first.offset));
     for place in places {
-        if place.offset != next {
-            return Err(damaged(next, format!("bytes up to {} are in no block", place.offset)));
-        }
+        check_parts(bytes, next, place.offset)?;
         next = place.end();
     }
-    if next == footer_at { Ok(()) } else { Err(damaged(next, "bytes are in no block")) }
+    check_parts(bytes, next, footer_at)
+}
+
+/// Parts of the index and of the filter, which only they name: block after block, each found by
+/// its checksum, for nowhere else does it hold.
+fn check_parts(bytes: &[u8], begin: usize, end: usize) -> Result<(), FileDamage> {
+    let mut at = begin;
+    while at < end {
+        let part = bytes.get(at..end).and_then(part_length);
+        let length = part.ok_or_else(|| {
+            damaged(at, "a part of the index or of the filter has not its checksum")
+        })?;
+        at = at.saturating_add(length);
+    }
+    if at == end { Ok(()) } else { Err(damaged(end, "two blocks overlap")) }
+}
+
+/// Bytes of the first block with its trailer.
+fn part_length(bytes: &[u8]) -> Option<usize> {
+    let mut crc = 0;
+    let mut rest = bytes;
+    while let Some((byte, after)) = rest.split_first() {
+        crc = extend(crc, &[*byte]);
+        let stored = after.first_chunk::<4>()?;
+        if masked(crc) == u32::from_le_bytes(*stored) {
+            return bytes.len().checked_sub(after.len())?.checked_add(4);
+        }
+        rest = after;
+    }
+    None
 }
 
 /// Places of the index of blocks about the file and of the index of rows.
@@ -179,4 +208,41 @@ fn entries(block: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
         rest = after;
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(content: &[u8]) -> Vec<u8> {
+        let covered = [content, &[0]].concat();
+        let crc = masked(extend(0, &covered)).to_le_bytes();
+        [&covered[..], &crc].concat()
+    }
+
+    #[test]
+    fn parts_are_found_by_their_checksums_and_every_flipped_bit_is_found() {
+        let good = [block(&[3; 100]), block(b"a part"), block(&[0; 40])].concat();
+        assert_eq!(part_length(&good), Some(105));
+        assert!(check_parts(&good, 0, good.len()).is_ok());
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bad = good.clone();
+                bad[at] ^= 1 << bit;
+                assert!(check_parts(&bad, 0, bad.len()).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+        assert!(check_parts(&good, 0, good.len() - 1).is_err());
+    }
+
+    #[test]
+    fn numbers_and_entries_are_read_as_they_are_written() {
+        assert_eq!(varint(&mut &[0xac, 0x02][..]), Some(300));
+        assert_eq!(varint(&mut &[0x80][..]), None);
+        // "key" -> 1, "kept" shares "ke" -> 2; one restart.
+        let entries_of = [0, 3, 1, b'k', b'e', b'y', 1, 2, 2, 1, b'p', b't', 2];
+        let restarts = [0, 0, 0, 0, 1, 0, 0, 0];
+        let read = entries(&[&entries_of[..], &restarts].concat());
+        assert_eq!(read, [(b"key".to_vec(), vec![1]), (b"kept".to_vec(), vec![2])]);
+    }
 }

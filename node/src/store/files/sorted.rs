@@ -18,6 +18,9 @@ const MAGIC: u64 = 0x88e2_41b7_85f4_cff7;
 const FORMAT: u32 = 5;
 /// Kind of checksum of the files that this program writes.
 const CRC32C: u8 = 1;
+/// Kind of checksum of the files that the first versions of this program wrote; more than one bit
+/// away from the other.
+const XXH3: u8 = 4;
 /// The block about a file that says how many bytes its rows take.
 const PROPERTIES: &[u8] = b"rocksdb.properties";
 const ROWS_BYTES: &[u8] = b"rocksdb.data.size";
@@ -144,6 +147,10 @@ fn footer(bytes: &[u8], footer_at: usize) -> Result<(Place, Place), FileDamage> 
         return Err(wrong(&format!("the footer names format {format}, files here have {FORMAT}")));
     }
     let (kind, mut rest) = rest.split_first().ok_or_else(|| wrong("no footer"))?;
+    if *kind == XXH3 {
+        let damage = wrong("it was written by an earlier version: only its rows are checked");
+        return Err(FileDamage { harmless: true, ..damage });
+    }
     if *kind != CRC32C {
         return Err(wrong(&format!("the footer names checksum {kind}, files here have {CRC32C}")));
     }

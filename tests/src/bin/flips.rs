@@ -55,9 +55,9 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     let (mut chooser, mut tally) = (Chooser::new(arguments.seed), Tally::default());
     let (started, mut done) = (Instant::now(), 0);
     while done < arguments.count {
-        let next = FLIPS_PER_LINE.min(arguments.count - done);
+        let next = FLIPS_PER_LINE.min(arguments.count.saturating_sub(done));
         tally.add(campaign.run(&mut chooser, next)?);
-        done += next;
+        done = done.saturating_add(next);
         eprintln!("{done} flips, {} s", started.elapsed().as_secs());
     }
     print!("{tally}");

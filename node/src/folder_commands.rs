@@ -102,7 +102,7 @@ pub fn check(arguments: &CheckArguments) -> eyre::Result<ExitCode> {
     let config = config.wrap_err("the configuration cannot be used: restore it from a copy")?;
     let data = arguments.data.clone().or_else(|| config.as_ref().map(|one| one.data.clone()));
     let data = data.ok_or_eyre("name --data or --config")?;
-    let genesis = crate::genesis_of(arguments.genesis.as_deref())?;
+    let genesis = super::genesis_of(arguments.genesis.as_deref())?;
     let report = match checked(&data, config.as_ref(), genesis.as_ref(), arguments.deep) {
         Ok(report) => report,
         Err(error) => {

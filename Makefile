@@ -19,7 +19,6 @@ demo: tools
 test: PACKAGES += $(TEST_PACKAGES)
 test: tools verifier
 	cargo build --release --workspace --bin cets --bin cetsd
-	cargo build --release --workspace --features cets-node/byzantine --bin cetsd-byzantine
 	cargo test --release --workspace --no-fail-fast
 	cargo test --release --manifest-path tests/foreign/Cargo.toml \
 	    --target-dir $${CARGO_TARGET_DIR:-target}

@@ -110,7 +110,7 @@ pub fn move_aside(
 
 fn replace_ledger(data: &Path, now: BlockTime, moved: &mut MovedAside) -> Result<(), RepairError> {
     let [ledger, new] = [LEDGER, NEW_LEDGER].map(|name| data.join(name));
-    let carried = Store::open_read_only(&ledger).map(|store| Carried::from(&store));
+    let carried = Store::open_damaged(&ledger).map(|store| Carried::from(&store));
     let carried = carried.unwrap_or_default();
     if new.exists() {
         std::fs::remove_dir_all(&new).map_err(|error| failed(&new, error))?;

@@ -16,7 +16,9 @@ use crate::store::{KeptStates, Store, StoreError};
 /// Checks the consensus log, and whether ledger, log and guard belong together.
 pub(super) fn check_consensus_log(data: &Path, store: Option<&Store>, report: &mut CheckReport) {
     let tip = report.height;
-    let guard = store.and_then(|store| store.guard_marks().ok());
+    // The guard of a repaired ledger is older than the ledger, which follows without voting.
+    let trusted = store.filter(|store| matches!(store.votes_after(), Ok(None)));
+    let guard = trusted.and_then(|store| store.guard_marks().ok());
     let guard = guard.and_then(|marks| marks.iter().map(|mark| mark.height).max());
     if let Some((tip, guard)) = tip.zip(guard).filter(|(tip, guard)| *guard > tip.next()) {
         let what = format!("the newest block is {tip}, but this node signed at height {guard}");

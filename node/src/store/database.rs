@@ -117,6 +117,13 @@ impl Store {
     /// Opens the ledger of a folder for reading, also while a node writes to it: what was
     /// committed before is seen, what comes later is not.
     pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_damaged(folder)?;
+        migrations::check(&store)?;
+        Ok(store)
+    }
+
+    /// The same, whatever its version row says: to save what a damaged ledger still knows.
+    pub(crate) fn open_damaged(folder: &Path) -> Result<Self, StoreError> {
         if !folder.join("CURRENT").exists() {
             return Err(StoreError::NoLedger { folder: folder.to_owned() });
         }
@@ -127,9 +134,7 @@ impl Store {
         let options = database_options();
         let db = DB::open_cf_descriptors_read_only(&options, folder, columns, false)
             .map_err(|error| StoreError::open(folder, error.into_string()))?;
-        let store = Self::over(db, folder);
-        migrations::check(&store)?;
-        Ok(store)
+        Ok(Self::over(db, folder))
     }
 
     /// Sorted files that belong to the ledger.

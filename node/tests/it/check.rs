@@ -135,7 +135,10 @@ async fn a_changed_row_is_named_with_its_table_and_key() {
         assert!(text.contains(place) && text.contains("cetsd repair"), "{text}");
         Disk::open(&ledger).put(column, &key, &value);
     }
-    assert!(check(&data, true).is_sound());
+    // The rows are as they were; only the files that were written here are of another format.
+    let report = check(&data, true);
+    let other = report.findings.iter().filter(|finding| !finding.what.contains("names format"));
+    assert_eq!(other.collect::<Vec<_>>(), Vec::<&cets_node::check::Finding>::new());
 }
 
 #[tokio::test]

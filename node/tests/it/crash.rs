@@ -109,7 +109,7 @@ async fn damage_in_the_middle_of_the_store_is_refused_with_what_to_do() {
     bytes[middle] ^= 1;
     std::fs::write(&log, bytes).unwrap();
     let error = cets_node::store::Store::open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("orruption"), "{error}");
+    assert!(error.contains("damaged") && error.contains("cetsd repair"), "{error}");
 }
 
 #[test]

@@ -38,6 +38,7 @@ const WORK: &[(&str, &[&str])] = &[
     ("network: libp2p", &["libp2p", "yamux", "snow", "chacha", "poly1305", "multistream"]),
     ("network: gRPC", &["tonic", "h2::", "hyper", "prost", "http::", "axum", "tower"]),
     ("tasks and threads", &["tokio", "crossbeam", "rayon", "futures", "parking_lot", "mio::"]),
+    ("ordered maps of the state, a block's writes and the mempool", &["btree"]),
     ("memory: taken and freed", &["mi_", "_mi_", "malloc", "cfree", "alloc::"]),
     ("memory: copied and compared", &["memcpy", "memmove", "memset", "memcmp", "bcmp"]),
 ];

@@ -51,7 +51,12 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 
 /// Reads a JSON file; says where it is wrong.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
-    serde_json::from_str(&read_text(path)?).map_err(|error| {
+    parse_json(&read_text(path)?, path)
+}
+
+/// Reads the text of a JSON file; says where it is wrong.
+pub fn parse_json<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, CliError> {
+    serde_json::from_str(text).map_err(|error| {
         let path = path.display();
         CliError::user(text!("{path}: {error}", "{path}：{error}"))
     })

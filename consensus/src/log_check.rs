@@ -106,9 +106,10 @@ pub(crate) fn settle_log(path: &Path) -> Result<LogFindings, LogError> {
 }
 
 /// Where and why bytes are no log.
-type Wrong = (usize, &'static str);
+pub(crate) type Wrong = (usize, &'static str);
 
-fn check_bytes(bytes: &[u8]) -> Result<LogFindings, Wrong> {
+/// Looks at the bytes of a log; when they are damaged, says where and how.
+pub(crate) fn check_bytes(bytes: &[u8]) -> Result<LogFindings, Wrong> {
     let Some((header, _)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return Ok(LogFindings { torn_bytes: bytes.len(), ..LogFindings::default() });
     };

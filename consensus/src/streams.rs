@@ -272,10 +272,18 @@ impl Streams {
         }
     }
 
-    /// Bytes held by open streams and waiting blocks.
-    #[cfg(test)]
-    fn bytes_held(&self) -> usize {
+    /// Bytes held by open streams and waiting blocks, as they were added up.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn bytes_held(&self) -> usize {
         self.bytes.saturating_add(self.bytes_waiting)
+    }
+
+    /// Bytes held by open streams and waiting blocks, counted anew.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn bytes_counted(&self) -> usize {
+        let pieces = self.open.values().flat_map(|stream| stream.pieces.values());
+        let blocks = self.waiting.values().flatten().map(|block| &block.bytes);
+        pieces.chain(blocks).fold(0, |sum, bytes| sum.saturating_add(bytes.len()))
     }
 
     /// The oldest stream of the publisher that holds most bytes; of equals, who came last.

@@ -1,10 +1,17 @@
-//! What a simulation does once for all of its nodes.
+//! What a simulation does once for all of its nodes, and doors for tests that feed in bytes.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 
 use cets_contracts::crypto::KnownKeys;
-use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction, verify_batch};
+use cets_contracts::tx::{
+    EnvelopeError, TRANSACTION_BYTES_MAX, Transaction, VerifiedTransaction, verify_batch,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::NodeHandle;
+use crate::gossip::{PushBuilder, split_push};
+use crate::rpc::{InProcess, RpcLimits, ServeError};
 
 /// Envelopes remembered at most; then they are forgotten.
 const ENVELOPES_MAX: usize = 100_000;
@@ -44,4 +51,28 @@ pub(crate) fn verify_remembered(
             })
             .collect()
     })
+}
+
+/// The transactions of a push between nodes; none when its form is wrong.
+pub fn read_push(push: &[u8]) -> Option<Vec<Vec<u8>>> {
+    split_push(push)
+}
+
+/// The push of these transactions, as far as they fit.
+pub fn write_push(transactions: &[Vec<u8>]) -> Vec<u8> {
+    let mut push = PushBuilder::default();
+    for transaction in transactions.iter().filter(|it| it.len() <= TRANSACTION_BYTES_MAX) {
+        if push.has_room(transaction) {
+            push.push(transaction);
+        }
+    }
+    push.take().map(Vec::from).unwrap_or_default()
+}
+
+/// Everything a node serves on its port, for callers in the same process.
+///
+/// # Errors
+/// [`ServeError::Descriptors`].
+pub fn interface(node: NodeHandle, limits: RpcLimits) -> Result<InProcess, ServeError> {
+    InProcess::new(node, limits, CancellationToken::new())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cets_contracts::rules::allowances::issue::{Issue, IssueLine};
-use cets_contracts::types::{Tonnes, Vintage};
+use cets_contracts::types::{AccountId, Tonnes, Vintage};
 use clap::Args;
 
 use crate::error::CliError;
@@ -36,10 +36,13 @@ pub struct IssueArgs {
 /// Runs `cets issue`.
 pub fn run(args: &IssueArgs, session: &mut Session<'_>) -> Result<Report, CliError> {
     let lines = match &args.table {
-        Some(path) => table_lines(path, session)?,
+        Some(path) => {
+            table_lines(&read_text(path)?, path, |account| session.account_named(account))?
+        }
         None => {
+            let named = |account: &str| session.account_named(account);
             let lines =
-                args.lines.iter().map(|line| issue_line(line, line.split_once('='), session));
+                args.lines.iter().map(|line| issue_line(line, line.split_once('='), &named));
             lines.collect::<Result<_, _>>()?
         }
     };
@@ -47,16 +50,20 @@ pub fn run(args: &IssueArgs, session: &mut Session<'_>) -> Result<Report, CliErr
     carry_out(session, order.into(), &args.order)
 }
 
-/// Lines of a table; a first line that is no order is taken for the heading.
-fn table_lines(path: &Path, session: &Session<'_>) -> Result<Vec<IssueLine>, CliError> {
-    let text = read_text(path)?;
+/// Lines of a table; a first line that is no order is taken for the heading. `named` finds an
+/// account by its number or name.
+pub fn table_lines(
+    text: &str,
+    path: &Path,
+    named: impl Fn(&str) -> Result<AccountId, CliError>,
+) -> Result<Vec<IssueLine>, CliError> {
     let text = text.trim_start_matches('\u{feff}');
     let mut lines = Vec::new();
     for (number, line) in (1usize..).zip(text.lines()) {
         if line.trim().is_empty() {
             continue;
         }
-        match issue_line(line, line.split_once(','), session) {
+        match issue_line(line, line.split_once(','), &named) {
             Ok(line) => lines.push(line),
             Err(_) if number == 1 => {}
             Err(error) => {
@@ -78,7 +85,7 @@ fn table_lines(path: &Path, session: &Session<'_>) -> Result<Vec<IssueLine>, Cli
 fn issue_line(
     line: &str,
     parts: Option<(&str, &str)>,
-    session: &Session<'_>,
+    named: &impl Fn(&str) -> Result<AccountId, CliError>,
 ) -> Result<IssueLine, CliError> {
     let wrong = || {
         CliError::usage(text!(
@@ -92,5 +99,5 @@ fn issue_line(
     };
     let (account, tonnes) = parts.ok_or_else(wrong)?;
     let tonnes: Tonnes = tonnes.trim().trim_matches('"').parse().map_err(|_| wrong())?;
-    Ok(IssueLine { account: session.account_named(account.trim())?, tonnes })
+    Ok(IssueLine { account: named(account.trim())?, tonnes })
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{public_key, sign};
 use crate::clock::now;
 use crate::error::CliError;
-use crate::files::{read_json, replace_json, write_new_json};
+use crate::files::{parse_json, read_text, replace_json, write_new_json};
 use crate::text;
 
 /// Name of the file format.
@@ -38,7 +38,12 @@ impl TransactionDocument {
 
     /// Reads a file and checks that its identifier is that of its body.
     pub fn read(path: &Path) -> Result<Self, CliError> {
-        let document: Self = read_json(path)?;
+        Self::parse(&read_text(path)?, path)
+    }
+
+    /// Reads the text of a file.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, CliError> {
+        let document: Self = parse_json(text, path)?;
         let shown = path.display();
         if document.format != FORMAT {
             let format = &document.format;

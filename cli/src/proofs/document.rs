@@ -43,7 +43,11 @@ pub struct Evidence {
 
 /// Reads a file of any kind.
 pub fn read_document(path: &Path) -> Result<Document, CliError> {
-    let bytes = read_bytes(path)?;
+    parse_document(read_bytes(path)?, path)
+}
+
+/// Reads the content of a file of any kind.
+pub fn parse_document(bytes: Vec<u8>, path: &Path) -> Result<Document, CliError> {
     if bytes.starts_with(PDF_START) {
         return certificate(CertificateFile::from_pdf(bytes), path);
     }

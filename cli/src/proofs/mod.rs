@@ -8,5 +8,5 @@ mod document;
 mod newest;
 
 pub use claims::claim_report;
-pub use document::{Document, Evidence, damaged, read_document, tlog_report};
+pub use document::{Document, Evidence, damaged, parse_document, read_document, tlog_report};
 pub use newest::{checkpoint_to_compare, require_newest, require_newest_log, require_one_log};

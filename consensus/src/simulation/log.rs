@@ -29,6 +29,26 @@ pub(super) fn logged_height(file: &LogFile) -> io::Result<Option<Height>> {
     Ok(height)
 }
 
+/// All entries of a log up to the first that cannot be read, which is cut off.
+pub(super) fn entries_of(log: &mut Log<LogFile>) -> io::Result<Vec<io::Result<Entry>>> {
+    let mut entries = Vec::new();
+    let mut bad = None;
+    for (number, read) in (0u64..).zip(log.iter()?) {
+        match read {
+            Ok(bytes) => entries.push(decode_entry(&WireCodec, io::Cursor::new(bytes))),
+            Err(error) => {
+                entries.push(Err(error));
+                bad = Some(number);
+                break;
+            }
+        }
+    }
+    if let Some(number) = bad {
+        log.truncate(number)?;
+    }
+    Ok(entries)
+}
+
 /// The engine's log over a file in memory.
 pub(super) struct SimulatedLog {
     log: Log<LogFile>,
@@ -43,32 +63,12 @@ impl SimulatedLog {
     /// The entries of a height that starts; a log of another height begins anew.
     pub(super) fn started(&mut self, height: Height) -> io::Result<Vec<io::Result<Entry>>> {
         let entries = if self.log.sequence() == height.get() {
-            self.entries()?
+            entries_of(&mut self.log)?
         } else {
             self.log.reset(height.get())?;
             Vec::new()
         };
         self.guard.set_replaying(!entries.is_empty());
-        Ok(entries)
-    }
-
-    /// All entries up to the first that cannot be read, which is cut off.
-    fn entries(&mut self) -> io::Result<Vec<io::Result<Entry>>> {
-        let mut entries = Vec::new();
-        let mut bad = None;
-        for (number, read) in (0u64..).zip(self.log.iter()?) {
-            match read {
-                Ok(bytes) => entries.push(decode_entry(&WireCodec, io::Cursor::new(bytes))),
-                Err(error) => {
-                    entries.push(Err(error));
-                    bad = Some(number);
-                    break;
-                }
-            }
-        }
-        if let Some(number) = bad {
-            self.log.truncate(number)?;
-        }
         Ok(entries)
     }
 

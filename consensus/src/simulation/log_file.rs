@@ -53,6 +53,19 @@ impl LogFile {
         Self { device, content: Arc::default(), position: 0 }
     }
 
+    /// A file with a content that is on the disk.
+    pub(super) fn with(content: &[u8]) -> Self {
+        let file = Self::new(Device::default());
+        let (bytes, synced) = (content.to_vec(), content.to_vec());
+        *file.lock() = Content { bytes, synced, changes: Vec::new() };
+        file
+    }
+
+    /// What programs see in it.
+    pub(super) fn content(&self) -> Vec<u8> {
+        self.lock().bytes.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }

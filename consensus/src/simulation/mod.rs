@@ -11,6 +11,7 @@
 
 mod application;
 mod catch_up;
+mod decoders;
 mod device;
 mod effects;
 mod engine;
@@ -20,6 +21,9 @@ mod log_file;
 mod memo;
 mod packets;
 
+pub use decoders::{
+    MessageKind, PartStreams, ReadLog, log_content, log_findings, read_log, response_length,
+};
 pub use device::{Device, Moment};
 pub use engine::{Ending, Output, Setup, SimulatedEngine};
 pub use forge::Forger;

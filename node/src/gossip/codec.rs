@@ -14,18 +14,18 @@ pub(super) const PUSH_BYTES_MAX: usize = 1024 * 1024;
 
 /// Collects transactions into a push.
 #[derive(Debug, Default)]
-pub(super) struct PushBuilder {
+pub(crate) struct PushBuilder {
     bytes: Vec<u8>,
 }
 
 impl PushBuilder {
     /// Whether a transaction still fits.
-    pub(super) fn has_room(&self, transaction: &[u8]) -> bool {
+    pub(crate) fn has_room(&self, transaction: &[u8]) -> bool {
         let length = self.bytes.len().saturating_add(transaction.len()).saturating_add(4);
         length <= PUSH_BYTES_MAX
     }
 
-    pub(super) fn push(&mut self, transaction: &[u8]) {
+    pub(crate) fn push(&mut self, transaction: &[u8]) {
         let length = u32::try_from(transaction.len()).expect("transactions are below 64 KiB");
         self.bytes.extend_from_slice(&length.to_be_bytes());
         self.bytes.extend_from_slice(transaction);
@@ -36,13 +36,13 @@ impl PushBuilder {
     }
 
     /// The push so far; none when nothing was collected.
-    pub(super) fn take(&mut self) -> Option<Bytes> {
+    pub(crate) fn take(&mut self) -> Option<Bytes> {
         (!self.bytes.is_empty()).then(|| Bytes::from(std::mem::take(&mut self.bytes)))
     }
 }
 
 /// The transactions of a push; none when its form is wrong.
-pub(super) fn split_push(mut push: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn split_push(mut push: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut transactions = Vec::new();
     while !push.is_empty() {
         let (length, rest) = push.split_first_chunk::<4>()?;

@@ -12,6 +12,8 @@ mod peers;
 mod swarm;
 mod task;
 
+#[cfg(feature = "simulation")]
+pub(crate) use codec::{PushBuilder, split_push};
 pub use cosignatures::Cosignatures;
 pub use swarm::{GossipConfig, GossipError};
 pub use task::{Gossip, GossipView};

@@ -17,6 +17,8 @@ mod blocks;
 mod connections;
 mod desk;
 mod evidence;
+#[cfg(feature = "simulation")]
+mod in_process;
 mod ledger;
 mod listing;
 mod log_files;
@@ -36,4 +38,6 @@ pub(crate) use log_files::{LogFile, log_file};
 
 pub use config::{RpcConfig, RpcLimits, TlsConfig};
 pub use error::{ERROR_TRAILER, NODE_CODES, RpcError};
+#[cfg(feature = "simulation")]
+pub use in_process::{Answered, InProcess};
 pub use server::{RpcServer, ServeError};

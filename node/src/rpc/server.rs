@@ -168,7 +168,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
     std::fs::read(path).map_err(|source| ServeError::TlsFile { path: path.to_owned(), source })
 }
 
-fn services(routes: Routes, desk: &Desk) -> Result<Routes, ServeError> {
+pub(super) fn services(routes: Routes, desk: &Desk) -> Result<Routes, ServeError> {
     let RpcLimits { request_bytes_max, .. } = *desk.limits();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)

@@ -22,5 +22,5 @@ mod world;
 pub use oracle::Oracle;
 pub use plan::{Plan, Shape};
 pub use runner::{Outcome, Search, Templates, Total, again, corpus, run_seed, search};
-pub use template::Template;
+pub use template::{Template, settings};
 pub use world::World;

@@ -8,8 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tonic::Code;
+use cets_contracts::rules::Language;
 use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::answers::{HeldBody, hold_body};
@@ -75,16 +77,27 @@ fn add_report(headers: &mut HeaderMap, accept_language: Option<&HeaderValue>) ->
         return code;
     }
     let language = language_of(accept_language.map(HeaderValue::as_bytes));
-    let report = missing_report(code, headers).report(language);
+    let message = headers.get(MESSAGE_HEADER).and_then(|message| message.to_str().ok());
+    let reason = message.map_or_else(|| code.description().to_owned(), percent_decoded);
+    let report = missing_report(code, reason).report(language);
     if let Ok(value) = HeaderValue::try_from(report) {
         headers.insert(ERROR_TRAILER, value);
     }
     code
 }
 
-fn missing_report(code: Code, headers: &HeaderMap) -> RpcError {
-    let message = headers.get(MESSAGE_HEADER).and_then(|message| message.to_str().ok());
-    let reason = message.map_or_else(|| code.description().to_owned(), percent_decoded);
+/// Adds a report to a refusal that ends a stream, where it has none.
+pub(super) fn reported(mut status: Status, language: Language) -> Status {
+    if !status.metadata().contains_key(ERROR_TRAILER) {
+        let error = missing_report(status.code(), status.message().to_owned());
+        if let Ok(value) = AsciiMetadataValue::try_from(error.report(language)) {
+            status.metadata_mut().insert(ERROR_TRAILER, value);
+        }
+    }
+    status
+}
+
+fn missing_report(code: Code, reason: String) -> RpcError {
     match code {
         Code::Unimplemented => RpcError::NotFound { what: "such method at this node".to_owned() },
         Code::Internal | Code::Unknown | Code::DataLoss => {
@@ -171,6 +184,22 @@ mod tests {
         let mut success = headers("0", "");
         assert_eq!(add_report(&mut success, None), Code::Ok);
         assert!(!success.contains_key(ERROR_TRAILER));
+    }
+
+    #[test]
+    fn a_refusal_that_ends_a_stream_has_a_report() {
+        let status = reported(Status::internal("no protobuf"), Language::English);
+        assert_eq!(status.code(), Code::Internal);
+        let report: serde_json::Value =
+            serde_json::from_slice(status.metadata().get(ERROR_TRAILER).unwrap().as_bytes())
+                .unwrap();
+        assert_eq!(report["name"], "REQUEST_INVALID");
+        let sentence = "The request cannot be read: it broke off (no protobuf).";
+        assert_eq!(report["sentence"], sentence);
+        let own = RpcError::Stopping.into_status(Language::Chinese);
+        let trailer = own.metadata().get(ERROR_TRAILER).cloned();
+        let kept = reported(own, Language::English);
+        assert_eq!(kept.metadata().get(ERROR_TRAILER).cloned(), trailer);
     }
 
     #[test]

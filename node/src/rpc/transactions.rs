@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::access::{Caller, Subject};
 use super::config::PAGE_BYTES_MAX;
 use super::desk::{Desk, language_of_request, read_failed};
+use super::report::reported;
 use super::visible::{View, view};
 use super::{RpcError, argument};
 use crate::mempool::SubmitError;
@@ -154,7 +155,7 @@ async fn submit_chunk(
         match message {
             Ok(request) => transactions.push(request.transaction),
             Err(status) => {
-                broken = Some(Err(status));
+                broken = Some(Err(reported(status, language)));
                 break;
             }
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use cets_contracts::state::State;
 
-pub use crate::sample_ledger::{public_key, sign};
+pub use crate::sample_ledger::{public_key, sign, signing_key};
 
 use crate::sample_ledger::SampleLedger;
 use crate::workload::Run;

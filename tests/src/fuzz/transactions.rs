@@ -5,14 +5,13 @@ use cets_contracts::block::{
     Block, Certificate, EventRecord, Header, LogEntry, Outcome, Receipt, ValidatorSet,
 };
 use cets_contracts::codec;
-use cets_contracts::crypto::{self, SignedMessage};
 use cets_contracts::rules::{Language, Payload, RULES};
 use cets_contracts::state::{
     Account, Freeze, FundOrder, HolderEntry, KeyParts, Ledger, Obligation, ParameterVersion,
     Project, Settlement, Supply, Table, Task, UnitRange,
 };
 use cets_contracts::tx::{SignedTransaction, TRANSACTION_BYTES_MAX, Transaction, TxBody};
-use cets_contracts::types::{AccountId, BlockTime, ChainId, PublicKey, Role, Signature};
+use cets_contracts::types::{AccountId, BlockTime, ChainId, PublicKey, Role};
 
 use super::sample::{self, ledger};
 use super::target::{KIB, MIB, Target, canonical, survives_json, text};
@@ -62,13 +61,6 @@ pub const TARGETS: &[Target] = &[
         .reading("records of the state with their keys")
         .weighing(1_000)
         .from_seeds(record_seeds),
-    Target::of_bytes("signature", signature)
-        .reading("keys and signatures")
-        .holding("one by one, in a batch and with known keys they give the same verdict")
-        .up_to(1_024)
-        .within(32 * MIB)
-        .weighing(2)
-        .from_seeds(signature_seeds),
     Target::of_text("genesis", genesis)
         .reading("genesis documents")
         .holding("JSON and back; the state of an accepted one keeps the invariants")
@@ -225,24 +217,6 @@ pub fn record(bytes: &[u8]) -> bool {
     read && parts.is_some()
 }
 
-/// Verifies signatures: 96 bytes of key and signature, then the message.
-pub fn signature(bytes: &[u8]) -> bool {
-    let Some((key, rest)) = bytes.split_first_chunk::<32>() else { return false };
-    let Some((signature, message)) = rest.split_first_chunk::<64>() else { return false };
-    let (key, signature) = (PublicKey::new(*key), Signature::new(*signature));
-    let good_message = b"a message of somebody else";
-    let (other, good) = (sample::public_key(1), sample::sign(1, good_message));
-    let ours = SignedMessage { key: &key, signature: &signature, message };
-    let theirs = SignedMessage { key: &other, signature: &good, message: good_message };
-    let alone = crypto::verify(&ours);
-    let mut known = crypto::KnownKeys::new();
-    for _ in 0..2 {
-        assert_eq!(crypto::verify_each(&[ours, theirs], &mut known), [alone, true]);
-    }
-    assert_eq!(crypto::verify_all(&[theirs, ours, ours]), alone);
-    alone
-}
-
 /// Reads a genesis document.
 pub fn genesis(bytes: &[u8]) -> bool {
     let Some(text) = text(bytes) else { return false };
@@ -335,18 +309,6 @@ fn record_seeds() -> Vec<Vec<u8>> {
         }
     }
     seeds
-}
-
-fn signature_seeds() -> Vec<Vec<u8>> {
-    let of = |seed: u8| {
-        let message = [seed; 20];
-        let (key, signature) = (sample::public_key(seed), sample::sign(seed, &message));
-        [key.as_bytes().as_slice(), signature.as_bytes(), &message].concat()
-    };
-    // The neutral element as key and as R is a signature of everything under ZIP-215.
-    let mut small_order = vec![0u8; 100];
-    (small_order[0], small_order[32]) = (1, 1);
-    [of(1), of(2), small_order].into()
 }
 
 fn genesis_seeds() -> Vec<Vec<u8>> {

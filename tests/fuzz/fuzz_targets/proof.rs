@@ -1,5 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    cets_fuzz::fuzz::proofs::proof(bytes);
-});

@@ -4,8 +4,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Time after which an execution that has not ended is given up.
+/// Time after which an execution that has not ended is given up; the process may be stopped or
+/// wait for a processor meanwhile.
 const HANG: Duration = Duration::from_secs(20);
+/// Interval at which executions are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// Exit code of a process that gave up: more memory than allowed.
 pub const EXIT_MEMORY: i32 = 77;
 /// Exit code of a process that gave up: an execution without end.
@@ -80,18 +83,39 @@ pub fn watch() -> Watched {
         }
     }));
     let watched = Watched { began: Instant::now() };
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(Duration::from_millis(500));
-            let started = STARTED.load(Ordering::Relaxed);
-            let now = watched.millis();
-            if started > 0 && now.saturating_sub(started) > HANG.as_millis() as u64 {
-                eprintln!("an execution does not end");
-                std::process::exit(EXIT_HANG);
-            }
-        }
-    });
+    std::thread::spawn(give_up_hangs);
     watched
+}
+
+/// Ends the process when an execution of its first thread does not end. Counts its own rounds, as
+/// a process that is stopped makes none.
+fn give_up_hangs() {
+    let (mut of, mut rounds, mut waited) = (0, 0, 0);
+    loop {
+        std::thread::sleep(WATCH_INTERVAL);
+        let (started, waited_now) = (STARTED.load(Ordering::Relaxed), nanos_waited(FIRST_THREAD));
+        if started != of || started == 0 {
+            (of, rounds, waited) = (started, 0, waited_now);
+            continue;
+        }
+        rounds += 1;
+        let ran = WATCH_INTERVAL.saturating_mul(rounds);
+        if ran.saturating_sub(Duration::from_nanos(waited_now.saturating_sub(waited))) > HANG {
+            eprintln!("an execution does not end");
+            std::process::exit(EXIT_HANG);
+        }
+    }
+}
+
+/// Where the system counts for the thread that asks.
+pub const OWN_THREAD: &str = "/proc/thread-self/schedstat";
+/// Where the system counts for the first thread of this process.
+const FIRST_THREAD: &str = "/proc/self/schedstat";
+
+/// Time in which a thread could have run and had no processor; 0 where the system does not say.
+pub fn nanos_waited(thread: &str) -> u64 {
+    let counted = std::fs::read_to_string(thread).unwrap_or_default();
+    counted.split(' ').nth(1).and_then(|waited| waited.parse().ok()).unwrap_or(0)
 }
 
 impl Watched {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::corpus::Corpus;
-use super::measure::{MemoryMeter, Watched};
+use super::measure::{MemoryMeter, OWN_THREAD, Watched, nanos_waited};
 use super::mutate::Mutator;
 use super::{
     Target, files, log_files, node, proofs, sequences, service, signatures, texts, transactions,
@@ -142,9 +142,9 @@ fn run_one(
     let mut one = run_once(target, input, watched)?;
     let mut tries = 0;
     while one.nanos > longest && tries < 2 {
-        let waited = nanos_waited();
+        let waited = nanos_waited(OWN_THREAD);
         let again = run_once(target, input, watched)?.nanos;
-        let waited = nanos_waited().saturating_sub(waited);
+        let waited = nanos_waited(OWN_THREAD).saturating_sub(waited);
         one.nanos = one.nanos.min(again.saturating_sub(waited));
         tries += 1;
     }
@@ -152,12 +152,6 @@ fn run_one(
         return Err(format!("it took {} ms", one.nanos / 1_000_000));
     }
     Ok(one)
-}
-
-/// Time that this thread could have run and had no processor; 0 where the system does not say.
-fn nanos_waited() -> u64 {
-    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    counted.split(' ').nth(1).and_then(|waited| waited.parse().ok()).unwrap_or(0)
 }
 
 fn run_once(target: &Target, input: &[u8], watched: &Watched) -> Result<Execution, String> {

@@ -20,7 +20,7 @@ use cets_contracts::rules::Payload;
 use cets_contracts::rules::allowances::issue::{Issue, IssueLine};
 use cets_contracts::rules::allowances::transfer::Transfer;
 use cets_contracts::rules::governance::set_validators::SetValidators;
-use cets_contracts::state::{Key, ParameterName, State};
+use cets_contracts::state::{Key, ParameterName, State, StoredRecord};
 use cets_contracts::transparency::{
     Checkpoint, Cosignature, Note, Policy, TlogProof, bundle_path, encode_bundle, origin,
 };
@@ -394,7 +394,7 @@ impl SampleLedger {
         let genesis = serde_json::to_string_pretty(&self.genesis).unwrap();
         let mut frames = vec![Frame::Genesis(genesis)];
         frames.extend(self.blocks.iter().map(|block| Frame::Block(block.stored.clone())));
-        let record = |(key, record): (&[u8], &cets_contracts::state::StoredRecord)| HistoryRecord {
+        let record = |(key, record): (Key, &StoredRecord)| HistoryRecord {
             key: key.to_vec(),
             slot: record.slot.map(cets_contracts::tree::Slot::get),
             value: record.value.to_vec(),

@@ -339,7 +339,7 @@ impl SmallLedger {
         let prefix = keys::unit_ranges(&cea);
         let found = self.state.records_of(&prefix, None).map(|(key, record)| {
             let range: UnitRange = codec::decode(&record.value).unwrap();
-            let Some(KeyParts::UnitRange(_, start)) = KeyParts::of(key) else { panic!() };
+            let Some(KeyParts::UnitRange(_, start)) = KeyParts::of(&key) else { panic!() };
             (keys::unit_range(&cea, start), range.place)
         });
         found.filter(|(_, place)| place.holder == entity(1)).collect()

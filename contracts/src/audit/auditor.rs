@@ -343,21 +343,21 @@ impl Auditor {
             let Some((key, own)) = expected.next() else {
                 return Err(record_error(&record.key, "it does not belong to the state"));
             };
-            if key < record.key.as_slice() {
-                return Err(record_error(key, "it is missing from the stored state"));
+            if *key < *record.key {
+                return Err(record_error(&key, "it is missing from the stored state"));
             }
-            if key > record.key.as_slice() {
+            if *key > *record.key {
                 return Err(record_error(&record.key, "it does not belong to the state"));
             }
             if *own.value != *record.value {
-                return Err(record_error(key, "the stored value is not what execution gives"));
+                return Err(record_error(&key, "the stored value is not what execution gives"));
             }
             if own.slot.map(crate::tree::Slot::get) != record.slot {
-                return Err(record_error(key, "it is stored with another slot"));
+                return Err(record_error(&key, "it is stored with another slot"));
             }
         }
         match expected.next() {
-            Some((key, _)) => Err(record_error(key, "it is missing from the stored state")),
+            Some((key, _)) => Err(record_error(&key, "it is missing from the stored state")),
             None => Ok(()),
         }
     }

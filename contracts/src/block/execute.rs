@@ -6,9 +6,9 @@ use super::{Block, EventRecord, Header, LOG_ENTRY_BYTES_MAX, LogEntry, Outcome, 
 use crate::fault::Fault;
 use crate::log::{LogFrontier, LogNode, leaf_hash};
 use crate::rules::{self, Abort, Reject, TxContext};
-use crate::state::{Key, Overlay, Remembered, State, StateUpdate, Tip, keys};
+use crate::state::{Overlay, State, StateUpdate, Tip};
 use crate::tx::{EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, Transaction, VerifiedTransaction};
-use crate::types::{BlockTime, ChainId, Digest, Height, StateRoot, ValidatorAddress};
+use crate::types::{BlockTime, ChainId, Digest, Height, StateRoot, TxId, ValidatorAddress};
 
 /// Where and when transactions are executed.
 #[derive(Clone, Copy, Debug)]
@@ -122,13 +122,11 @@ impl<'a> BlockExecutor<'a> {
         }
         let context =
             BlockContext { chain_id: state.tip.chain_id, height: state.tip.height.next(), time };
-        let mut overlay = Overlay::new(state);
-        forget_expired(&mut overlay, parent)?;
         Ok(Self {
             context,
             proposer,
             state,
-            overlay,
+            overlay: Overlay::new(state),
             outcomes: Vec::new(),
             transactions: Vec::new(),
         })
@@ -295,9 +293,9 @@ pub fn execute_transaction(
     transaction: &VerifiedTransaction,
     overlay: &mut Overlay<'_>,
 ) -> Result<TxOutcome, PushError> {
-    check_envelope(context, transaction, |key| overlay.contains(key))?;
+    check_envelope(context, transaction, |until, id| overlay.remembers(until, id))?;
     let body = transaction.body();
-    overlay.put(keys::replay(body.valid_until, &transaction.id()), &Remembered)?;
+    overlay.remember(body.valid_until, &transaction.id());
     let tx = TxContext {
         chain_id: context.chain_id,
         height: context.height,
@@ -334,14 +332,14 @@ fn events_digest(events: Option<&EventRecord>) -> Digest {
 /// Whether a transaction may stand in a block here and now: chain, expiry and replay. Shape was
 /// checked when it was decoded, signatures when it was verified.
 ///
-/// `is_remembered` says whether the state holds the record of a key.
+/// `is_remembered` says whether the transaction of an expiry and an identifier was ordered before.
 ///
 /// # Errors
 /// [`EnvelopeError`].
 pub fn check_envelope(
     context: &BlockContext,
     transaction: &Transaction,
-    is_remembered: impl FnOnce(&Key) -> bool,
+    is_remembered: impl FnOnce(BlockTime, &TxId) -> bool,
 ) -> Result<(), EnvelopeError> {
     let body = transaction.body();
     let (found, expected) = (body.chain_id, context.chain_id);
@@ -357,23 +355,8 @@ pub fn check_envelope(
         return Err(EnvelopeError::ValidTooLong { block_time });
     }
     let id = transaction.id();
-    if is_remembered(&keys::replay(valid_until, &id)) {
+    if is_remembered(valid_until, &id) {
         return Err(EnvelopeError::Replayed { id });
-    }
-    Ok(())
-}
-
-/// Deletes remembered transactions that expired before the parent's time.
-fn forget_expired(overlay: &mut Overlay<'_>, parent: BlockTime) -> Result<(), Fault> {
-    let prefix = keys::table_prefix(crate::state::Table::Replays);
-    let limit = keys::replays_before(parent);
-    let mut from = prefix;
-    while let Some((key, _)) = overlay.first_from::<Remembered>(&prefix, &from)? {
-        if key >= limit {
-            break;
-        }
-        overlay.delete::<Remembered>(key)?;
-        from = key;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::numbered::Numbered;
 use super::{Key, Table};
 
 /// Tables, and a place for keys of none; those are never inserted by the state.
@@ -22,88 +23,161 @@ const PLACE_OF_PREFIX: [usize; 256] = {
     places
 };
 
+/// Entries of one table.
+#[derive(Clone, Debug)]
+enum Entries<V> {
+    Plain(BTreeMap<Key, V>),
+    Numbered(Numbered<V>),
+}
+
 /// Values by key, in the order of the keys.
 #[derive(Clone, Debug)]
 pub struct ByTable<V> {
-    tables: [BTreeMap<Key, V>; PLACES],
+    tables: [Entries<V>; PLACES],
 }
 
 impl<V> Default for ByTable<V> {
     fn default() -> Self {
-        Self { tables: core::array::from_fn(|_| BTreeMap::new()) }
+        let entries = |place: usize| match Table::ALL.get(place) {
+            Some(table) if table.is_numbered() => Entries::Numbered(Numbered::default()),
+            _ => Entries::Plain(BTreeMap::new()),
+        };
+        Self { tables: core::array::from_fn(entries) }
     }
 }
 
 impl<V> ByTable<V> {
-    fn table(&self, key: &Key) -> &BTreeMap<Key, V> {
+    fn table(&self, key: &Key) -> &Entries<V> {
         &self.tables[place_of(key)]
     }
 
-    fn table_mut(&mut self, key: &Key) -> &mut BTreeMap<Key, V> {
+    fn table_mut(&mut self, key: &Key) -> &mut Entries<V> {
         &mut self.tables[place_of(key)]
     }
 
     pub fn get(&self, key: &Key) -> Option<&V> {
-        self.table(key).get(key)
+        match self.table(key) {
+            Entries::Plain(entries) => entries.get(key),
+            Entries::Numbered(entries) => entries.get(key),
+        }
     }
 
     pub fn get_mut(&mut self, key: &Key) -> Option<&mut V> {
-        self.table_mut(key).get_mut(key)
+        match self.table_mut(key) {
+            Entries::Plain(entries) => entries.get_mut(key),
+            Entries::Numbered(entries) => entries.get_mut(key),
+        }
     }
 
+    /// # Panics
+    /// When the key has not the form of its table.
     pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
-        self.table_mut(&key).insert(key, value)
+        match self.table_mut(&key) {
+            Entries::Plain(entries) => entries.insert(key, value),
+            Entries::Numbered(entries) => entries.insert(&key, value),
+        }
     }
 
     pub fn remove(&mut self, key: &Key) -> Option<V> {
-        self.table_mut(key).remove(key)
+        match self.table_mut(key) {
+            Entries::Plain(entries) => entries.remove(key),
+            Entries::Numbered(entries) => entries.remove(key),
+        }
     }
 
     pub fn len(&self) -> usize {
-        self.tables.iter().fold(0, |sum, table| sum.saturating_add(table.len()))
+        self.tables.iter().map(Entries::len).fold(0, usize::saturating_add)
     }
 
     /// Entries in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &V)> {
-        self.tables.iter().flatten()
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &V)> {
+        self.tables.iter().flat_map(Entries::iter)
+    }
+
+    /// Entries in the order of their keys.
+    pub fn into_entries(self) -> impl Iterator<Item = (Key, V)> {
+        self.tables.into_iter().flat_map(Entries::into_entries)
     }
 
     /// Entries of the key's table after the key, or from it on, ascending.
-    pub fn range_from(&self, lower: Bound<Key>) -> impl Iterator<Item = (&Key, &V)> {
+    pub fn range_from(&self, lower: Bound<Key>) -> impl Iterator<Item = (Key, &V)> {
         let table = key_of(lower.as_ref()).map(|key| self.table(key));
-        table.into_iter().flat_map(move |table| table.range((lower, Bound::Unbounded)))
+        table.into_iter().flat_map(move |table| table.range_from(lower))
     }
 
     /// The last entry of the key's table before the key, or up to it.
-    pub fn last_to(&self, upper: Bound<&Key>) -> Option<(&Key, &V)> {
-        let table = self.table(key_of(upper)?);
-        table.range((Bound::Unbounded, upper)).next_back()
-    }
-
-    /// The first entry of the key's table after the key, or from it on.
-    pub fn first_from(&self, lower: Bound<&Key>) -> Option<(&Key, &V)> {
-        let table = self.table(key_of(lower)?);
-        table.range((lower, Bound::Unbounded)).next()
+    pub fn last_to(&self, upper: Bound<&Key>) -> Option<(Key, &V)> {
+        match self.table(key_of(upper)?) {
+            Entries::Plain(entries) => {
+                let last = entries.range((Bound::Unbounded, upper)).next_back();
+                last.map(|(key, value)| (*key, value))
+            }
+            Entries::Numbered(entries) => entries.last_to(upper),
+        }
     }
 }
 
-impl<V> IntoIterator for ByTable<V> {
-    type Item = (Key, V);
-    type IntoIter = core::iter::Flatten<core::array::IntoIter<BTreeMap<Key, V>, PLACES>>;
+impl<V> Entries<V> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(entries) => entries.len(),
+            Self::Numbered(entries) => entries.len(),
+        }
+    }
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.tables.into_iter().flatten()
+    const fn plain(&self) -> Option<&BTreeMap<Key, V>> {
+        match self {
+            Self::Plain(entries) => Some(entries),
+            Self::Numbered(_) => None,
+        }
+    }
+
+    const fn numbered(&self) -> Option<&Numbered<V>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Numbered(entries) => Some(entries),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Key, &V)> {
+        let plain = self.plain().into_iter().flatten().map(|(key, value)| (*key, value));
+        plain.chain(self.numbered().into_iter().flat_map(Numbered::iter))
+    }
+
+    fn into_entries(self) -> impl Iterator<Item = (Key, V)> {
+        let (plain, numbered) = match self {
+            Self::Plain(entries) => (Some(entries), None),
+            Self::Numbered(entries) => (None, Some(entries)),
+        };
+        let numbered = numbered.into_iter().flat_map(Numbered::into_entries);
+        plain.into_iter().flatten().chain(numbered)
+    }
+
+    fn range_from(&self, lower: Bound<Key>) -> impl Iterator<Item = (Key, &V)> {
+        let plain = self.plain().map(|entries| entries.range((lower, Bound::Unbounded)));
+        let plain = plain.into_iter().flatten().map(|(key, value)| (*key, value));
+        let numbered = self.numbered().map(|entries| entries.range_from(lower));
+        plain.chain(numbered.into_iter().flatten())
     }
 }
 
 impl<V> FromIterator<(Key, V)> for ByTable<V> {
     fn from_iter<I: IntoIterator<Item = (Key, V)>>(entries: I) -> Self {
-        // Entries in order make each map without searching.
+        let mut map = Self::default();
+        // Entries in order make each plain map without searching.
         let mut sorted: [Vec<(Key, V)>; PLACES] = core::array::from_fn(|_| Vec::new());
         for (key, value) in entries {
-            sorted[place_of(&key)].push((key, value));
+            match map.table_mut(&key) {
+                Entries::Plain(_) => sorted[place_of(&key)].push((key, value)),
+                Entries::Numbered(entries) => drop(entries.insert(&key, value)),
+            }
         }
-        Self { tables: sorted.map(|entries| entries.into_iter().collect()) }
+        for (table, sorted) in map.tables.iter_mut().zip(sorted) {
+            if let Entries::Plain(entries) = table {
+                *entries = sorted.into_iter().collect();
+            }
+        }
+        map
     }
 }
 
@@ -124,15 +198,17 @@ mod tests {
 
     use super::*;
 
+    /// Some keys of a table, in the form of its keys.
+    fn keys_of(table: Table) -> [Key; 3] {
+        [9, 0, 200].map(|last| Key::of(&[table.prefix(), 7, 0, 0, 0, 0, 0, 0, 0, last]).unwrap())
+    }
+
     #[test]
     fn entries_are_in_the_order_of_their_keys() {
-        let keys = Table::ALL.iter().rev().flat_map(|table| {
-            let key = move |last: u8| Key::of(&[table.prefix(), 7, last]).unwrap();
-            [key(9), key(0), key(200)]
-        });
-        let map: ByTable<()> = keys.clone().map(|key| (key, ())).collect();
+        let keys = || Table::ALL.iter().rev().flat_map(|table| keys_of(*table));
+        let map: ByTable<()> = keys().map(|key| (key, ())).collect();
         let mut inserted = ByTable::default();
-        for key in keys {
+        for key in keys() {
             inserted.insert(key, ());
         }
         for map in [&map, &inserted] {
@@ -140,27 +216,31 @@ mod tests {
             assert_eq!(map.iter().count(), Table::ALL.len() * 3);
             assert_eq!(map.len(), Table::ALL.len() * 3);
         }
-        let sorted: Vec<Key> = map.clone().into_iter().map(|(key, ())| key).collect();
+        let sorted: Vec<Key> = map.into_entries().map(|(key, ())| key).collect();
         assert!(sorted.is_sorted());
     }
 
     #[test]
     fn searches_stay_within_the_table_of_the_key() {
-        let key = |bytes: &[u8]| Key::of(bytes).unwrap();
+        let [projects, units, tasks] = [Table::Projects, Table::Units, Table::Tasks];
         let mut map = ByTable::default();
-        for bytes in [[2, 5], [3, 1], [3, 8], [4, 0]] {
-            map.insert(key(&bytes), bytes[1]);
+        for key in [projects, units, tasks].into_iter().flat_map(keys_of) {
+            map.insert(key, key[9]);
         }
-        let value = |found: Option<(&Key, &u8)>| found.map(|(_, value)| *value);
-        assert_eq!(value(map.first_from(Bound::Included(&key(&[3])))), Some(1));
-        assert_eq!(value(map.first_from(Bound::Excluded(&key(&[3, 1])))), Some(8));
-        assert_eq!(value(map.first_from(Bound::Included(&key(&[3, 9])))), None);
-        assert_eq!(value(map.last_to(Bound::Included(&key(&[3, 8])))), Some(8));
-        assert_eq!(value(map.last_to(Bound::Excluded(&key(&[3, 8])))), Some(1));
-        assert_eq!(value(map.last_to(Bound::Excluded(&key(&[3, 1])))), None);
-        let all: Vec<u8> =
-            map.range_from(Bound::Included(key(&[3]))).map(|(_, one)| *one).collect();
-        assert_eq!(all, [1, 8]);
-        assert_eq!(map.get(&key(&[99, 1])), None);
+        for table in [projects, units, tasks] {
+            let [middle, first, last] = keys_of(table);
+            let value = |found: Option<(Key, &u8)>| found.map(|(_, value)| *value);
+            let all = |lower| map.range_from(lower).map(|(_, one)| *one).collect::<Vec<u8>>();
+            let start = Key::of(&[table.prefix()]).unwrap();
+            assert_eq!(all(Bound::Included(start)), [0, 9, 200]);
+            assert_eq!(all(Bound::Excluded(first)), [9, 200]);
+            assert!(all(Bound::Excluded(last)).is_empty());
+            assert_eq!(value(map.last_to(Bound::Included(&last))), Some(200));
+            assert_eq!(value(map.last_to(Bound::Excluded(&last))), Some(9));
+            assert_eq!(value(map.last_to(Bound::Excluded(&first))), None);
+            assert_eq!(map.get(&middle), Some(&9));
+            assert_eq!(map.get(&start), None);
+        }
+        assert_eq!(map.get(&Key::of(&[99, 1]).unwrap()), None);
     }
 }

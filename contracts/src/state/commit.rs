@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use super::by_table::ByTable;
 use super::known_accounts::KnownAccounts;
-use super::overlay::Writes;
+use super::overlay::BlockWrites;
+use super::remembered_ids::RememberedIds;
 use super::write::Write;
-use super::{Account, Key, Ledger, Overlay, Record, Table, keys};
+use super::{Account, Key, KeyParts, Ledger, Overlay, Record, Table, keys};
 use crate::block::ValidatorSet;
 use crate::fault::Fault;
 use crate::log::LogFrontier;
 use crate::tree::{LeafHash, Slot, SlotAllocator, SlotChange, SlotPlan, StateTree, TreeUpdate};
-use crate::types::{BlockId, BlockTime, ChainId, Digest, Height, StateRoot, domain_hash};
+use crate::types::{
+    BlockId, BlockTime, ChainId, Digest, Height, StateRoot, TxId, domain_hash,
+};
 
 /// Canonical bytes of a record; those of a range of units and other small ones lie beside their
 /// key instead of behind a pointer.
@@ -50,6 +53,8 @@ pub struct StateUpdate {
     changes: RecordChanges,
     /// Accounts among them, decoded.
     accounts: Vec<(Key, Arc<Account>)>,
+    /// Transactions that may not be ordered again.
+    remembered: RememberedIds,
     plan: SlotPlan,
     tree: TreeUpdate,
 }
@@ -73,6 +78,7 @@ pub struct State {
     tree: StateTree,
     slots: SlotAllocator,
     pub(super) accounts: KnownAccounts,
+    remembered: RememberedIds,
     /// Frontier of the log.
     pub log: LogFrontier,
     /// The last block.
@@ -84,6 +90,7 @@ impl core::fmt::Debug for State {
         f.debug_struct("State")
             .field("tip", &self.tip)
             .field("records", &self.records.len())
+            .field("remembered", &self.remembered.count())
             .field("root", &self.tree.root())
             .finish_non_exhaustive()
     }
@@ -97,6 +104,7 @@ impl State {
             tree: StateTree::new(),
             slots: SlotAllocator::new(),
             accounts: KnownAccounts::default(),
+            remembered: RememberedIds::default(),
             log: LogFrontier::new(),
             tip,
         }
@@ -111,6 +119,7 @@ impl State {
     ) -> Result<Self, Fault> {
         let mut leaves = Vec::with_capacity(records.len());
         let mut index = Vec::new();
+        let mut remembered = RememberedIds::default();
         for (key, record) in &records {
             let table = Table::of(key).filter(|table| !table.is_index());
             match (table.map(Table::is_committed), record.slot) {
@@ -127,19 +136,27 @@ impl State {
                 let (key, value) = super::units::index_entry(key, &record.value)?;
                 index.push(Ok((key, StoredRecord { slot: None, value: value.into() })));
             }
+            if table == Some(Table::Replays) {
+                let parts = Key::of(key).and_then(|key| keys::replay_of(&key));
+                let (valid_until, id) = parts.ok_or_else(|| malformed(key))?;
+                remembered.insert(valid_until, &id);
+            }
         }
         let slots =
             SlotAllocator::rebuild(leaves.iter().map(|(slot, _)| *slot)).map_err(inconsistent)?;
         let tree = StateTree::rebuild(leaves).map_err(inconsistent)?;
-        let records = records.into_iter().map(|(key, record)| match Key::of(&key) {
-            Some(key) => Ok((key, record)),
-            None => Err(Fault::CorruptRecord {
-                key: hex::encode(key),
-                reason: "it is longer than any key".to_owned(),
-            }),
+        let own = |key: &[u8]| Table::of(key) != Some(Table::Replays);
+        let records = records.into_iter().filter(|(key, _)| own(key)).map(|(bytes, record)| {
+            // A table of numbers takes whole keys only.
+            let is_whole = |key: &Key| {
+                !Table::of(key).is_some_and(Table::is_numbered) || KeyParts::of(key).is_some()
+            };
+            let key = Key::of(&bytes).filter(is_whole).ok_or_else(|| malformed(&bytes))?;
+            Ok((key, record))
         });
         let records = records.chain(index).collect::<Result<_, Fault>>()?;
-        Ok(Self { records, tree, slots, accounts: KnownAccounts::default(), log, tip })
+        let accounts = KnownAccounts::default();
+        Ok(Self { records, tree, slots, accounts, remembered, log, tip })
     }
 
     /// Root of the state tree.
@@ -153,25 +170,34 @@ impl State {
     }
 
     /// All records but those of indexes, in the order of their keys: what a state is rebuilt from.
-    pub fn records(&self) -> impl Iterator<Item = (&[u8], &StoredRecord)> {
-        let carried = |key: &[u8]| !Table::of(key).is_some_and(Table::is_index);
-        let records = self.records.iter().map(|(key, record)| (key.as_bytes(), record));
-        records.filter(move |(key, _)| carried(key))
+    pub fn records(&self) -> impl Iterator<Item = (Key, &StoredRecord)> {
+        let carried = |key: &Key| !Table::of(key).is_some_and(Table::is_index);
+        let records = self.records.iter().filter(move |(key, _)| carried(key));
+        // Their table is the last one.
+        records.chain(self.remembered.records())
     }
 
     /// The records that the tree commits to, in the order of their keys.
-    pub fn committed_records(&self) -> impl Iterator<Item = (&[u8], &StoredRecord)> {
-        self.records().filter(|(_, record)| record.slot.is_some())
+    pub fn committed_records(&self) -> impl Iterator<Item = (Key, &StoredRecord)> {
+        self.records.iter().filter(|(_, record)| record.slot.is_some())
     }
 
     /// The stored record of a key.
     pub fn stored(&self, key: &Key) -> Option<&StoredRecord> {
-        self.records.get(key)
+        match Table::of(key) {
+            Some(Table::Replays) => self.remembered.record(key),
+            _ => self.records.get(key),
+        }
+    }
+
+    /// Whether a transaction was ordered and may not be ordered again.
+    pub fn remembers(&self, valid_until: BlockTime, id: &TxId) -> bool {
+        self.remembered.contains(valid_until, id)
     }
 
     /// The stored record of a key that came from outside.
     pub fn stored_raw(&self, key: &[u8]) -> Option<&StoredRecord> {
-        self.records.get(&Key::of(key)?)
+        self.stored(&Key::of(key)?)
     }
 
     /// Records whose key starts with `prefix`, in order; those after a key when one is given.
@@ -179,7 +205,7 @@ impl State {
         &'s self,
         prefix: &'s Key,
         after: Option<&'s [u8]>,
-    ) -> impl Iterator<Item = (&'s [u8], &'s StoredRecord)> {
+    ) -> impl Iterator<Item = (Key, &'s StoredRecord)> {
         // What is longer than any key comes after no record that could be meant.
         let after = after.filter(|after| *after >= prefix.as_bytes()).map(Key::of);
         let lower = match after {
@@ -189,7 +215,6 @@ impl State {
         lower
             .into_iter()
             .flat_map(|lower| self.records.range_from(lower))
-            .map(|(key, record)| (key.as_bytes(), record))
             .take_while(|(key, _)| key.starts_with(prefix.as_bytes()))
     }
 
@@ -202,13 +227,13 @@ impl State {
         self.records.get(key).map(|record| record.value.as_slice())
     }
 
-    /// The first record of a key's table after the key, or from it on.
-    pub(super) fn first_from(&self, lower: Bound<&Key>) -> Option<(&Key, &[u8])> {
-        self.records.first_from(lower).map(|(key, record)| (key, record.value.as_slice()))
+    /// Records of a key's table after the key, or from it on, ascending.
+    pub(super) fn range_from(&self, lower: Bound<Key>) -> impl Iterator<Item = (Key, &[u8])> {
+        self.records.range_from(lower).map(|(key, record)| (key, record.value.as_slice()))
     }
 
     /// The last record of a key's table before the key, or up to it.
-    pub(super) fn last_to(&self, upper: Bound<&Key>) -> Option<(&Key, &[u8])> {
+    pub(super) fn last_to(&self, upper: Bound<&Key>) -> Option<(Key, &[u8])> {
         self.records.last_to(upper).map(|(key, record)| (key, record.value.as_slice()))
     }
 
@@ -220,7 +245,7 @@ impl State {
         self.records
             .range_from(Bound::Included(prefix))
             .take_while(move |(key, _)| key.starts_with(prefix.as_bytes()))
-            .map(|(key, record)| Ok((*key, super::write::decode(key, &record.value)?)))
+            .map(|(key, record)| Ok((key, super::write::decode(&key, &record.value)?)))
     }
 
     /// A read-only view with the typed accessors of the overlay.
@@ -232,13 +257,14 @@ impl State {
     ///
     /// Slots of deleted records are freed first, then new records take the lowest free slots in
     /// the order of their keys: the same writes give the same root everywhere.
-    pub(crate) fn prepare(&self, writes: Writes) -> Result<StateUpdate, Fault> {
+    pub(crate) fn prepare(&self, writes: BlockWrites) -> Result<StateUpdate, Fault> {
+        let BlockWrites { records: writes, remembered } = writes;
         let mut freed = Vec::new();
         let mut wanted = 0usize;
         let mut before = Vec::with_capacity(writes.len());
         for (key, write) in writes.iter() {
-            let old = self.records.get(key);
-            let committed = Table::of(key).is_some_and(Table::is_committed);
+            let old = self.records.get(&key);
+            let committed = Table::of(&key).is_some_and(Table::is_committed);
             match (old.and_then(|record| record.slot), write) {
                 (Some(slot), Write::Delete) => freed.push(slot),
                 (None, Write::Bytes(_) | Write::Account(_)) if committed => {
@@ -255,7 +281,7 @@ impl State {
             freed.into_iter().map(|slot| SlotChange { slot, leaf: None }).collect();
         let mut changes = RecordChanges::with_capacity(before.len());
         let mut accounts = Vec::new();
-        for ((key, write), old) in writes.into_iter().zip(before) {
+        for ((key, write), old) in writes.into_entries().zip(before) {
             let account = write.account();
             match write.into_bytes() {
                 None if old.is_none() => {}
@@ -279,7 +305,7 @@ impl State {
         }
         let slot_changes = by_slot(slot_changes);
         let tree = self.tree.prepare(&slot_changes).map_err(inconsistent)?;
-        Ok(StateUpdate { changes, accounts, plan, tree })
+        Ok(StateUpdate { changes, accounts, remembered, plan, tree })
     }
 
     /// Makes an update part of the state.
@@ -296,6 +322,9 @@ impl State {
         for (key, account) in update.accounts {
             self.accounts.know(key, account);
         }
+        // The block is the first one after the tip's time.
+        self.remembered.forget_before(self.tip.time);
+        self.remembered.extend(update.remembered);
         Ok(())
     }
 
@@ -317,6 +346,11 @@ fn by_slot(mut changes: Vec<SlotChange>) -> Vec<SlotChange> {
         }
     }
     distinct
+}
+
+fn malformed(key: &[u8]) -> Fault {
+    let reason = "it has not the form of the keys of its table".to_owned();
+    Fault::CorruptRecord { key: hex::encode(key), reason }
 }
 
 fn inconsistent(error: impl core::fmt::Display) -> Fault {

@@ -37,6 +37,12 @@ macro_rules! tables {
                 matches!(self, Self::UnitsByHolder)
             }
 
+            /// Whether the table is large and its keys end in a number of eight bytes, with nothing
+            /// before the number that is the beginning of what stands before another one.
+            pub const fn is_numbered(self) -> bool {
+                matches!(self, Self::Accounts | Self::Units | Self::UnitsByHolder)
+            }
+
             /// The table of a key.
             pub fn of(key: &[u8]) -> Option<Self> {
                 match key.first()? { $($prefix => Some(Self::$name),)+ _ => None }
@@ -114,8 +120,30 @@ impl Key {
     }
 
     /// The smallest key after this one; none after one of [`KEY_BYTES_MAX`] bytes.
+    #[cfg(test)]
     pub(super) fn next(mut self) -> Option<Self> {
         self.append(&[0]).then_some(self)
+    }
+
+    /// The key without the number of eight bytes at its end, and the number; none of a key that
+    /// is too short for both.
+    pub(super) fn split_number(&self) -> Option<(Self, u64)> {
+        let start = self.length().checked_sub(size_of::<u64>()).filter(|start| *start > 0)?;
+        let mut group = *self;
+        let bytes = group.0.get_mut(start..)?.first_chunk_mut::<8>()?;
+        let number = u64::from_be_bytes(*bytes);
+        *bytes = [0; 8];
+        group.0[KEY_BYTES_MAX] = u8::try_from(start).ok()?;
+        Some((group, number))
+    }
+
+    /// The key with a number of eight bytes at its end.
+    ///
+    /// # Panics
+    /// When it is no key that a number was split from.
+    pub(super) fn with_number(mut self, number: u64) -> Self {
+        assert!(self.append(&number.to_be_bytes()), "it was split from a key");
+        self
     }
 
     const fn length(&self) -> usize {
@@ -364,9 +392,15 @@ pub fn replay(valid_until: BlockTime, id: &TxId) -> Key {
     Key::build(Table::Replays, &[&valid_until.as_millis().to_be_bytes(), id.as_bytes()])
 }
 
-/// Key below which every remembered transaction has expired at a block time.
-pub fn replays_before(block_time: BlockTime) -> Key {
-    Key::build(Table::Replays, &[&block_time.as_millis().to_be_bytes()])
+/// The expiry and the identifier in a key of a remembered transaction.
+pub(super) fn replay_of(key: &Key) -> Option<(BlockTime, TxId)> {
+    let (table, rest) = key.split_first()?;
+    let (valid_until, id) = rest.split_first_chunk::<8>()?;
+    if *table != Table::Replays.prefix() {
+        return None;
+    }
+    let valid_until = BlockTime::from_millis(u64::from_be_bytes(*valid_until));
+    Some((valid_until, TxId::new(id.try_into().ok()?)))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Accounts of the committed state that are kept decoded.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::numbered::Numbered;
 use super::{Account, Key};
 
 /// Accounts kept at most; further ones are decoded at each use.
@@ -13,7 +13,7 @@ const KNOWN_MAX: usize = 32_768;
 /// block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownAccounts {
-    by_key: BTreeMap<Key, Arc<Account>>,
+    by_key: Numbered<Arc<Account>>,
 }
 
 impl KnownAccounts {
@@ -25,7 +25,7 @@ impl KnownAccounts {
     /// Keeps an account as it was written, while there is room.
     pub fn know(&mut self, key: Key, account: Arc<Account>) {
         if self.by_key.len() < KNOWN_MAX {
-            self.by_key.insert(key, account);
+            self.by_key.insert(&key, account);
         }
     }
 
@@ -43,17 +43,17 @@ impl super::State {
     pub(crate) fn check_known_accounts(&self) {
         use super::Table;
         for (key, record) in self.records() {
-            if Table::of(key) == Some(Table::Accounts)
-                && let Some(known) = Key::of(key).and_then(|key| self.known_account(&key).cloned())
+            if Table::of(&key) == Some(Table::Accounts)
+                && let Some(known) = self.known_account(&key)
             {
-                assert_eq!(*crate::codec::encode(&*known), *record.value, "{}", hex::encode(key));
+                assert_eq!(*crate::codec::encode(&**known), *record.value, "{key:?}");
             }
         }
-        assert!(self.known_accounts().all(|key| self.stored(key).is_some()), "one is deleted");
+        assert!(self.known_accounts().all(|key| self.stored(&key).is_some()), "one is deleted");
     }
 
     /// Keys of the accounts that are kept.
-    pub(crate) fn known_accounts(&self) -> impl Iterator<Item = &Key> {
-        self.accounts.by_key.keys()
+    pub(crate) fn known_accounts(&self) -> impl Iterator<Item = Key> {
+        self.accounts.by_key.iter().map(|(key, _)| key)
     }
 }

@@ -6,9 +6,11 @@ mod funds;
 mod key_parts;
 pub mod keys;
 mod known_accounts;
+mod numbered;
 mod overlay;
 mod parameters;
 mod records;
+mod remembered_ids;
 mod units;
 mod write;
 

@@ -1,25 +1,34 @@
 //! The overlay: reads see the committed state under everything written since; nothing written
 //! here reaches the state until the block is committed.
 
+use core::cmp::Ordering;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use super::by_table::ByTable;
+use super::remembered_ids::RememberedIds;
 use super::write::{Found, Write, decode};
 use super::{Account, Key, Record, RecordBytes, State, Table, keys};
 use crate::codec;
 use crate::fault::Fault;
 use crate::rules::{Abort, Effects};
-use crate::types::AccountId;
+use crate::types::{AccountId, BlockTime, TxId};
 
 /// Writes of an attempt among which an account is looked for: those of one movement of units and
 /// its payment.
 const WRITES_LOOKED_AT: usize = 32;
 
-/// Writes of a block.
+/// Records that a block writes.
 pub(super) type Writes = ByTable<Write>;
+
+/// What a block writes: records by key, and its transactions.
+#[derive(Debug)]
+pub(crate) struct BlockWrites {
+    pub(super) records: Writes,
+    pub(super) remembered: RememberedIds,
+}
 
 /// What a transaction sees and writes.
 ///
@@ -29,6 +38,8 @@ pub(super) type Writes = ByTable<Write>;
 pub struct Overlay<'a> {
     base: &'a State,
     block: Writes,
+    /// Transactions of the block.
+    remembered: RememberedIds,
     /// What the attempts under way overwrote, in order: the write before, if there was one.
     undo: Vec<(Key, Option<Write>)>,
     /// Attempts under way, one within the other: where in `undo` each began.
@@ -47,6 +58,7 @@ impl<'a> Overlay<'a> {
         Self {
             base,
             block: Writes::default(),
+            remembered: RememberedIds::default(),
             undo: Vec::new(),
             attempts: Vec::new(),
             allowed: &[],
@@ -112,13 +124,18 @@ impl<'a> Overlay<'a> {
         &mut self.effects
     }
 
-    /// All writes, in the order of their keys.
-    pub(crate) fn into_writes(self) -> Writes {
-        self.block
+    /// All that a block writes.
+    pub(crate) fn into_writes(self) -> BlockWrites {
+        BlockWrites { records: self.block, remembered: self.remembered }
     }
 
     fn set(&mut self, key: Key, write: Write) {
         let before = self.block.insert(key, write);
+        self.note(key, before);
+    }
+
+    /// Notes what an attempt overwrote.
+    fn note(&mut self, key: Key, before: Option<Write>) {
         if !self.attempts.is_empty() {
             self.undo.push((key, before));
         }
@@ -158,8 +175,25 @@ impl<'a> Overlay<'a> {
     /// Deletes a record; no error when there is none.
     pub fn delete<R: Record>(&mut self, key: Key) -> Result<(), Fault> {
         self.check_table::<R>()?;
-        self.set(key, Write::Delete);
+        // What is not below needs no trace: a record that moves on many times within a block
+        // leaves none, and a scan has nothing to walk over.
+        let before = if self.base.raw(&key).is_some() {
+            self.block.insert(key, Write::Delete)
+        } else {
+            self.block.remove(&key)
+        };
+        self.note(key, before);
         Ok(())
+    }
+
+    /// Remembers a transaction, which may then not be ordered again.
+    pub(crate) fn remember(&mut self, valid_until: BlockTime, id: &TxId) {
+        self.remembered.insert(valid_until, id);
+    }
+
+    /// Whether a transaction was ordered, by this block or an earlier one.
+    pub(crate) fn remembers(&self, valid_until: BlockTime, id: &TxId) -> bool {
+        self.remembered.contains(valid_until, id) || self.base.remembers(valid_until, id)
     }
 
     fn check_table<R: Record>(&self) -> Result<(), Fault> {
@@ -170,39 +204,27 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// The first record at or after `from` whose key starts with `prefix`.
-    pub fn first_from<R: Record>(
-        &self,
-        prefix: &Key,
-        from: &Key,
-    ) -> Result<Option<(Key, R)>, Fault> {
-        let mut lower = Bound::Included(from);
-        loop {
-            let found = self.neighbour(|writes| writes.next_after(lower), Order::Ascending);
-            let Some((key, value)) = found else { return Ok(None) };
-            if !key.starts_with(prefix.as_bytes()) {
-                return Ok(None);
-            }
-            match value {
-                Some(found) => return Ok(Some((*key, found.read(key)?))),
-                None => lower = Bound::Excluded(key),
-            }
-        }
-    }
-
     /// The last record at or before `to` whose key starts with `prefix`.
     pub fn last_to<R: Record>(&self, prefix: &Key, to: &Key) -> Result<Option<(Key, R)>, Fault> {
-        let mut upper = Bound::Included(to);
+        let mut upto = *to;
+        let mut upper = Bound::Included(&upto);
         loop {
-            let found = self.neighbour(|writes| writes.last_before(upper), Order::Descending);
-            let Some((key, value)) = found else { return Ok(None) };
+            let written = self.block.last_to(upper);
+            let stored = self.base.last_to(upper);
+            let (key, found) = match (written, stored) {
+                (None, None) => return Ok(None),
+                (Some((key, write)), None) => (key, write.found()),
+                (Some((key, write)), Some((below, _))) if key >= below => (key, write.found()),
+                (_, Some((key, bytes))) => (key, Some(Found::Bytes(bytes))),
+            };
             if !key.starts_with(prefix.as_bytes()) {
                 return Ok(None);
             }
-            match value {
-                Some(found) => return Ok(Some((*key, found.read(key)?))),
-                None => upper = Bound::Excluded(key),
+            if let Some(found) = found {
+                return Ok(Some((key, found.read(&key)?)));
             }
+            upto = key;
+            upper = Bound::Excluded(&upto);
         }
     }
 
@@ -211,38 +233,30 @@ impl<'a> Overlay<'a> {
         &'s self,
         prefix: &'s Key,
     ) -> impl Iterator<Item = Result<(Key, R), Fault>> + 's {
-        let mut from = Some(*prefix);
+        let mut written = self.block.range_from(Bound::Included(*prefix)).peekable();
+        let mut stored = self.base.range_from(Bound::Included(*prefix)).peekable();
         core::iter::from_fn(move || {
-            let start = from.take()?;
-            let found = self.first_from::<R>(prefix, &start).transpose()?;
-            if let Ok((key, _)) = &found {
-                from = key.next();
+            loop {
+                // Of equal keys the write counts.
+                let order = match (written.peek(), stored.peek()) {
+                    (None, None) => return None,
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (Some((key, _)), Some((below, _))) => key.cmp(below),
+                };
+                let below = stored.next_if(|_| order != Ordering::Less);
+                let (key, found) = match written.next_if(|_| order != Ordering::Greater) {
+                    Some((key, write)) => (key, write.found()),
+                    None => below.map(|(key, bytes)| (key, Some(Found::Bytes(bytes))))?,
+                };
+                if !key.starts_with(prefix.as_bytes()) {
+                    return None;
+                }
+                if let Some(found) = found {
+                    return Some(found.read(&key).map(|record| (key, record)));
+                }
             }
-            Some(found)
         })
-    }
-
-    /// The nearest entry of writes and state; of equal keys the write.
-    fn neighbour<'s>(
-        &'s self,
-        find: impl Fn(Layer<'s>) -> Option<Entry<'s>>,
-        order: Order,
-    ) -> Option<Entry<'s>> {
-        let mut best: Option<Entry<'s>> = None;
-        for layer in [Layer::Writes(&self.block), Layer::Base(self.base)] {
-            let Some((key, value)) = find(layer) else { continue };
-            let better = match &best {
-                None => true,
-                Some((other, _)) => match order {
-                    Order::Ascending => key < *other,
-                    Order::Descending => key > *other,
-                },
-            };
-            if better {
-                best = Some((key, value));
-            }
-        }
-        best
     }
 
     /// The account, if there is one.
@@ -296,46 +310,4 @@ impl<'a> Overlay<'a> {
         let own = began.and_then(|began| self.undo.get(*began..)).unwrap_or_default();
         own.iter().rev().take(WRITES_LOOKED_AT).any(|(written, _)| written == key)
     }
-}
-
-/// A key and its value, `None` when deleted.
-type Entry<'s> = (&'s Key, Option<Found<'s>>);
-
-#[derive(Clone, Copy)]
-enum Order {
-    Ascending,
-    Descending,
-}
-
-/// One source of entries.
-#[derive(Clone, Copy)]
-enum Layer<'s> {
-    Writes(&'s Writes),
-    Base(&'s State),
-}
-
-impl<'s> Layer<'s> {
-    fn next_after(self, lower: Bound<&Key>) -> Option<Entry<'s>> {
-        match self {
-            Self::Writes(writes) => {
-                let (key, write) = writes.first_from(lower)?;
-                Some((key, write.found()))
-            }
-            Self::Base(state) => state.first_from(lower).map(in_state),
-        }
-    }
-
-    fn last_before(self, upper: Bound<&Key>) -> Option<Entry<'s>> {
-        match self {
-            Self::Writes(writes) => {
-                let (key, write) = writes.last_to(upper)?;
-                Some((key, write.found()))
-            }
-            Self::Base(state) => state.last_to(upper).map(in_state),
-        }
-    }
-}
-
-const fn in_state<'s>((key, value): (&'s Key, &'s [u8])) -> Entry<'s> {
-    (key, Some(Found::Bytes(value)))
 }

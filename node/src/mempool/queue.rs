@@ -7,7 +7,6 @@ use cets_contracts::Fault;
 use cets_contracts::block::{BlockContext, check_envelope};
 use cets_contracts::crypto::KnownKeys;
 use cets_contracts::rules::stranger;
-use cets_contracts::state::keys;
 use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction};
 use cets_contracts::types::{BlockTime, TxId};
 use tokio::sync::{mpsc, oneshot};
@@ -317,7 +316,7 @@ impl Inner {
                 height: tip.height.next(),
                 time: self.clock.now().max(tip.time),
             };
-            check_envelope(&now, &transaction, |key| committed.state.stored(key).is_some())?;
+            check_envelope(&now, &transaction, |until, id| committed.state.remembers(until, id))?;
         }
         let pool = self.lock();
         if pool.contains(&id) {
@@ -350,7 +349,7 @@ impl Inner {
             verdicts.push(transaction.map_err(SubmitError::from).and_then(|transaction| {
                 let (id, body) = (transaction.id(), transaction.body());
                 // A block may have ordered it while it was verified.
-                if committed.state.stored(&keys::replay(body.valid_until, &id)).is_some() {
+                if committed.state.remembers(body.valid_until, &id) {
                     return Err(EnvelopeError::Replayed { id }.into());
                 }
                 if !pool.contains(&id) {

@@ -70,7 +70,7 @@ impl Reader {
     ) -> Result<(), ProveError> {
         if let Some(committed) = self.kept_state(height)? {
             for (key, stored) in committed.state.records_of(&keys::table_prefix(table), None) {
-                if !visit(key, stored.slot.map(Slot::get), &stored.value)? {
+                if !visit(&key, stored.slot.map(Slot::get), &stored.value)? {
                     break;
                 }
             }

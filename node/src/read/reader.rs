@@ -87,7 +87,7 @@ impl Reader {
         let mut items: Vec<RawRecord> = Vec::new();
         let mut next = None;
         for (key, stored) in committed.state.records_of(prefix, after) {
-            if !keep(key, &stored.value) {
+            if !keep(&key, &stored.value) {
                 continue;
             }
             if items.len() >= limit {
@@ -115,7 +115,7 @@ impl Reader {
         let mut items: Vec<HeldRange> = Vec::new();
         let (mut next, mut last) = (None, None);
         for (key, stored) in committed.state.records_of(&prefix, after) {
-            let (kind, range) = held_range(key, &stored.value)?;
+            let (kind, range) = held_range(&key, &stored.value)?;
             let wanted = instrument.is_none_or(|only| only == range.instrument());
             if !wanted || !(include_ended || kind.is_held()) {
                 continue;

@@ -52,11 +52,11 @@ impl Reader {
         for (key, record) in committed.state.records_of(&prefix, Some(after.as_bytes())) {
             let UnitRange { end, place } = codec::decode(&record.value).map_err(|error| {
                 cets_contracts::Fault::CorruptRecord {
-                    key: hex::encode(key),
+                    key: hex::encode(&*key),
                     reason: error.to_string(),
                 }
             })?;
-            let Some(part) = clip(range_of_key(instrument, key, end)?) else { break };
+            let Some(part) = clip(range_of_key(instrument, &key, end)?) else { break };
             if parts.len() >= PAGE_RECORDS_MAX {
                 return Ok((height, log_size, parts, Some(part.start())));
             }

@@ -104,7 +104,7 @@ impl Store {
             serde_json::to_string_pretty(genesis).map_err(|error| damaged(error.to_string()))?;
         let mut writes = Writes::default();
         for (key, record) in state.committed_records() {
-            self.put(&mut writes, Column::Records, key, &encode_record(record));
+            self.put(&mut writes, Column::Records, &key, &encode_record(record));
         }
         self.put(&mut writes, Column::Meta, GENESIS_KEY, json.as_bytes());
         self.put_first_validators(&mut writes, &state)?;

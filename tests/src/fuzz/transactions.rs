@@ -305,7 +305,7 @@ fn record_seeds() -> Vec<Vec<u8>> {
         // Two of each table are enough to start from.
         let same = seeds.iter().filter(|seed| seed.get(1) == key.first()).count();
         if same < 2 {
-            seeds.push(of(key, &record.value));
+            seeds.push(of(&key, &record.value));
         }
     }
     seeds

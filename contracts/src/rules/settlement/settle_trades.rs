@@ -242,8 +242,18 @@ impl SettleTrades {
     /// off their lists: from now on this batch answers for them.
     fn close_reopened_trades(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<(), Abort> {
         let prefix = keys::settlements_of_day(tx.account, self.trading_day);
-        let mut batches: Vec<(Key, Settlement)> =
-            state.scan::<Settlement>(&prefix).collect::<Result<_, _>>()?;
+        let own = self.new_settlement();
+        // Of the hundreds of batches of a busy day few reach into each other.
+        let reaches = |batch: &Settlement| {
+            batch.trade_first <= own.trade_last && own.trade_first <= batch.trade_last
+        };
+        let mut batches: Vec<(Key, Settlement)> = Vec::new();
+        for found in state.scan::<Settlement>(&prefix) {
+            let (key, batch) = found?;
+            if reaches(&batch) {
+                batches.push((key, batch));
+            }
+        }
 
         let mut reopened = BTreeSet::new();
         for trade in &self.trades {

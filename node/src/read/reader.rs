@@ -99,6 +99,19 @@ impl Reader {
         At { height: committed.state.tip.height, answer: Page { items, next } }
     }
 
+    /// Records under each of some prefixes, all of one state; of each at most
+    /// [`PAGE_RECORDS_DEFAULT`].
+    pub fn lists(&self, prefixes: &[Key]) -> At<Vec<Vec<RawRecord>>> {
+        let committed = self.state.read();
+        let lists = prefixes.iter().map(|prefix| {
+            let records = committed.state.records_of(prefix, None).take(PAGE_RECORDS_DEFAULT);
+            let raw = records
+                .map(|(key, stored)| RawRecord { key: key.to_vec(), value: stored.value.to_vec() });
+            raw.collect()
+        });
+        At { answer: lists.collect(), height: committed.state.tip.height }
+    }
+
     /// Ranges of units of a holder, by status, then instrument and serial.
     pub fn holdings(
         &self,

@@ -1,8 +1,8 @@
 //! Answers that wait to be read: all together hold no more than so many bytes.
 //!
 //! A client may ask on many streams and read none of the answers. Each answer takes its bytes from
-//! one budget when it is made and gives them back when it was read or its stream is gone; beyond
-//! the budget requests are refused, which costs nothing.
+//! one budget when it is made, and from that of its client's address, and gives them back when it
+//! was read or its stream is gone; beyond a budget requests are refused, which costs nothing.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use tonic::codegen::http::Response;
 
 use super::RpcError;
 use super::log_files::LogFile;
+use super::shares::{Call, Share};
+use super::unread::Waiting;
 
 /// Bytes of one permit of the budget.
 const UNIT_BYTES: usize = 1024;
@@ -38,7 +40,17 @@ impl Weigh for LogFile {
     }
 }
 
-/// The budget of all answers; cheap to clone.
+/// An answer that is not made yet, of so many bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Reserved(pub usize);
+
+impl Weigh for Reserved {
+    fn weight(&self) -> usize {
+        self.0
+    }
+}
+
+/// A budget of answers; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Budget {
     units: Arc<Semaphore>,
@@ -48,7 +60,7 @@ pub struct Budget {
 /// The bytes of an answer, until it was read.
 #[derive(Clone, Debug)]
 pub struct Held {
-    _units: Arc<OwnedSemaphorePermit>,
+    _units: Arc<[OwnedSemaphorePermit]>,
 }
 
 impl Budget {
@@ -58,12 +70,17 @@ impl Budget {
         Self { units: Arc::new(Semaphore::new(units)), bytes_max }
     }
 
-    /// Takes the bytes of an answer.
-    pub fn take(&self, answer: &impl Weigh) -> Result<Held, RpcError> {
+    /// Takes the bytes of an answer, from this budget and from that of the client's address.
+    pub fn take(&self, share: Option<&Share>, answer: &impl Weigh) -> Result<Held, RpcError> {
         let units = answer.weight().div_ceil(UNIT_BYTES).max(1);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let taken = Arc::clone(&self.units).try_acquire_many_owned(units);
-        taken.map(|units| Held { _units: Arc::new(units) }).map_err(|_| {
+        let budgets = share.map(Share::answers).into_iter().chain([self]);
+        let taken = budgets.map(|budget| budget.take_units(units)).collect::<Result<_, _>>()?;
+        Ok(Held { _units: taken })
+    }
+
+    fn take_units(&self, units: u32) -> Result<OwnedSemaphorePermit, RpcError> {
+        Arc::clone(&self.units).try_acquire_many_owned(units).map_err(|_| {
             metrics::counter!("cets_rpc_answers_refused_total").increment(1);
             let what = format!("answers of {} bytes wait to be read already", self.bytes_max);
             RpcError::Overloaded { what }
@@ -71,17 +88,23 @@ impl Budget {
     }
 }
 
-/// A body with the bytes of its answer, given back when it is gone.
+/// A body with the bytes of its answer and the place of its call, given back when it is gone.
 #[derive(Debug)]
 pub struct HeldBody<B> {
     body: Pin<Box<B>>,
+    waiting: Option<Waiting>,
     _held: Option<Held>,
+    _call: Option<Call>,
 }
 
-/// Hands what an answer holds from its extensions to its body.
-pub fn hold_body<B>(mut response: Response<B>) -> Response<HeldBody<B>> {
+/// Hands what an answer holds to its body: its bytes, from its extensions, and its call.
+pub fn hold_body<B>(
+    mut response: Response<B>,
+    call: Option<Call>,
+    waiting: Option<Waiting>,
+) -> Response<HeldBody<B>> {
     let held = response.extensions_mut().remove::<Held>();
-    response.map(|body| HeldBody { body: Box::pin(body), _held: held })
+    response.map(|body| HeldBody { body: Box::pin(body), waiting, _held: held, _call: call })
 }
 
 impl<B: Body<Data = Bytes>> Body for HeldBody<B> {
@@ -92,7 +115,17 @@ impl<B: Body<Data = Bytes>> Body for HeldBody<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, B::Error>>> {
-        self.body.as_mut().poll_frame(context)
+        let polled = self.body.as_mut().poll_frame(context);
+        if let Some(waiting) = &self.waiting {
+            match &polled {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    waiting.for_reader(length, tokio::time::Instant::now());
+                }
+                Poll::Ready(_) | Poll::Pending => waiting.for_node(),
+            }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -106,6 +139,8 @@ impl<B: Body<Data = Bytes>> Body for HeldBody<B> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::RpcLimits;
+    use super::super::shares::AddressShare;
     use super::*;
 
     struct Answer(usize);
@@ -119,16 +154,31 @@ mod tests {
     #[test]
     fn answers_beyond_the_budget_are_refused_until_others_were_read() {
         let budget = Budget::new(10 * UNIT_BYTES);
-        let first = budget.take(&Answer(6 * UNIT_BYTES)).unwrap();
-        let small = budget.take(&Answer(1)).unwrap();
-        let refused = budget.take(&Answer(4 * UNIT_BYTES)).unwrap_err();
+        let first = budget.take(None, &Answer(6 * UNIT_BYTES)).unwrap();
+        let small = budget.take(None, &Answer(1)).unwrap();
+        let refused = budget.take(None, &Answer(4 * UNIT_BYTES)).unwrap_err();
         assert!(matches!(refused, RpcError::Overloaded { .. }));
         let mut response = Response::new(());
         response.extensions_mut().insert(first);
-        let response = hold_body(response);
-        assert!(budget.take(&Answer(4 * UNIT_BYTES)).is_err(), "it is not read yet");
+        let response = hold_body(response, None, None);
+        assert!(budget.take(None, &Answer(4 * UNIT_BYTES)).is_err(), "it is not read yet");
         drop(response);
-        budget.take(&Answer(9 * UNIT_BYTES)).unwrap();
+        budget.take(None, &Answer(9 * UNIT_BYTES)).unwrap();
         drop(small);
+    }
+
+    #[test]
+    fn an_address_leaves_room_for_the_answers_to_others() {
+        let limits =
+            RpcLimits { answers_bytes_per_address_max: 6 * UNIT_BYTES, ..RpcLimits::default() };
+        let address = || Share::new(Arc::new(AddressShare::new(&limits)), &limits);
+        let (first, second) = (address(), address());
+        let budget = Budget::new(10 * UNIT_BYTES);
+        let held = budget.take(Some(&first), &Answer(6 * UNIT_BYTES)).unwrap();
+        budget.take(Some(&first), &Answer(1)).unwrap_err();
+        let _other = budget.take(Some(&second), &Answer(4 * UNIT_BYTES)).unwrap();
+        budget.take(Some(&second), &Answer(1)).unwrap_err();
+        drop(held);
+        budget.take(Some(&first), &Answer(6 * UNIT_BYTES)).unwrap();
     }
 }

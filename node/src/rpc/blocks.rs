@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 use super::RpcError;
 use super::access::{Caller, Sight, Subject};
 use super::config::STREAM_BLOCKS_BUFFERED_MAX;
-use super::desk::{Desk, read_failed};
+use super::desk::{Desk, held_answer, language_of_request, read_failed};
 use super::log_files::{LogFile, log_file};
 use super::prove::validator_changes;
 use super::streams::{Follower, Found, Then, follow};
@@ -46,7 +46,7 @@ impl Blocks for BlocksService {
         &self,
         request: Request<StreamBlocksRequest>,
     ) -> Result<Response<Self::StreamBlocksStream>, Status> {
-        let asker = self.0.asker(request.metadata())?;
+        let asker = self.0.asker(&request)?;
         let place = self.0.open_stream().map_err(|error| error.into_status(asker.language))?;
         let StreamBlocksRequest { from_height, to_height, follow: on } = request.into_inner();
         let follower =
@@ -108,10 +108,14 @@ impl Blocks for BlocksService {
 
     async fn get_genesis(
         &self,
-        _: Request<GetGenesisRequest>,
+        request: Request<GetGenesisRequest>,
     ) -> Result<Response<GetGenesisResponse>, Status> {
-        let genesis = self.0.node().genesis_json().to_owned();
-        Ok(Response::new(GetGenesisResponse { genesis }))
+        let genesis = self.0.node().genesis_json();
+        // The text is copied only when the budget has room for it.
+        let held = self.0.reserve(request.extensions(), genesis.len());
+        let held =
+            held.map_err(|error| error.into_status(language_of_request(request.metadata())))?;
+        Ok(held_answer(GetGenesisResponse { genesis: genesis.to_owned() }, held))
     }
 
     async fn get_validators(

@@ -20,6 +20,12 @@ pub const STREAM_ENTRIES_PER_READ: usize = 64;
 pub const STREAM_ANSWERS_BUFFERED_MAX: usize = 16;
 /// Blocks that wait in the buffer of a block stream.
 pub const STREAM_BLOCKS_BUFFERED_MAX: usize = 2;
+/// Bytes of an answer that a client takes in a second, at least.
+pub const READ_BYTES_PER_SECOND_MIN: usize = 16 * 1024;
+/// Most open calls that a configuration may allow.
+pub const CALLS_MAX: usize = 1_048_576;
+/// Most requests that a configuration may have executed at a time.
+pub const REQUESTS_PARALLEL_MAX: usize = 512;
 /// Largest answer in bytes: a block with its receipts and certificate fits.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -58,9 +64,14 @@ pub struct RpcLimits {
     pub connections_max: usize,
     /// Most connections from one IP address.
     pub connections_per_address_max: usize,
+    /// Most calls that are open at a time over all connections: until their answer was read.
+    pub calls_max: usize,
+    /// Most of them from one IP address.
+    pub calls_per_address_max: usize,
     /// Most concurrent streams of a connection.
     pub streams_per_connection_max: u32,
-    /// Most requests that are executed at a time over all connections.
+    /// Most requests that are executed at a time over all connections: by default as many as there
+    /// are cores, at least 2. More would only take turns with each other and with consensus.
     pub requests_parallel_max: usize,
     /// Largest request in bytes.
     pub request_bytes_max: usize,
@@ -82,6 +93,11 @@ pub struct RpcLimits {
     pub streams_max: usize,
     /// Most bytes of answers that wait to be read, over all connections.
     pub answers_bytes_max: usize,
+    /// Most of them for clients of one IP address.
+    pub answers_bytes_per_address_max: usize,
+    /// Longest time that an answer waits for a client that takes nothing of it, in milliseconds; a
+    /// second more for each [`READ_BYTES_PER_SECOND_MIN`]. Then the connection is closed.
+    pub unread_millis_max: u64,
 }
 
 impl Default for RpcLimits {
@@ -89,8 +105,10 @@ impl Default for RpcLimits {
         Self {
             connections_max: 1_024,
             connections_per_address_max: 256,
+            calls_max: 4_096,
+            calls_per_address_max: 1_024,
             streams_per_connection_max: 256,
-            requests_parallel_max: 64,
+            requests_parallel_max: cores().clamp(2, REQUESTS_PARALLEL_MAX),
             request_bytes_max: 256 * 1024,
             request_millis_max: 10_000,
             wait_millis_max: 120_000,
@@ -101,8 +119,15 @@ impl Default for RpcLimits {
             submissions_in_flight_max: 1_024,
             streams_max: 256,
             answers_bytes_max: 128 * 1024 * 1024,
+            answers_bytes_per_address_max: 64 * 1024 * 1024,
+            unread_millis_max: 60_000,
         }
     }
+}
+
+/// Cores that this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, core::num::NonZero::get)
 }
 
 /// Whether a limit is within its range, its full name in the configuration, and what is allowed.
@@ -125,13 +150,19 @@ impl RpcLimits {
                 "api.limits.connections_per_address_max",
                 "at least 1",
             ),
+            ((1..=CALLS_MAX).contains(&self.calls_max), "api.limits.calls_max", "1 to 1048576"),
+            (
+                (1..=self.calls_max).contains(&self.calls_per_address_max),
+                "api.limits.calls_per_address_max",
+                "1 to api.limits.calls_max",
+            ),
             (
                 self.streams_per_connection_max >= 1,
                 "api.limits.streams_per_connection_max",
                 "at least 1",
             ),
             (
-                (1..=512).contains(&self.requests_parallel_max),
+                (1..=REQUESTS_PARALLEL_MAX).contains(&self.requests_parallel_max),
                 "api.limits.requests_parallel_max",
                 "1 to 512",
             ),
@@ -159,6 +190,13 @@ impl RpcLimits {
                 "api.limits.answers_bytes_max",
                 "at least 67108864 (the largest answer)",
             ),
+            (
+                (ANSWER_BYTES_MAX..=self.answers_bytes_max)
+                    .contains(&self.answers_bytes_per_address_max),
+                "api.limits.answers_bytes_per_address_max",
+                "67108864 (the largest answer) to api.limits.answers_bytes_max",
+            ),
+            (self.unread_millis_max >= 1_000, "api.limits.unread_millis_max", "at least 1000"),
         ]
     }
 }

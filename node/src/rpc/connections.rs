@@ -1,4 +1,4 @@
-//! Connections, counted: so many in all and from one address.
+//! Connections, counted: so many in all and from one address; ended when nobody speaks or reads.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,9 +12,11 @@ use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 
 use super::config::RpcLimits;
+use super::shares::{AddressShare, Share};
+use super::unread::Unread;
 
 /// Pause after the system refused a connection, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -23,7 +25,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 struct Counts {
     all: usize,
-    by_address: BTreeMap<IpAddr, usize>,
+    by_address: BTreeMap<IpAddr, Address>,
+}
+
+/// What the connections of an address have in common.
+#[derive(Clone, Debug)]
+struct Address {
+    connections: usize,
+    share: Arc<AddressShare>,
 }
 
 /// Ends a connection that sends nothing for too long.
@@ -43,11 +52,15 @@ impl Silence {
         Self { longest, heard: now, over: Box::pin(tokio::time::sleep(longest)) }
     }
 
-    /// Whether it is over; wakes the task when it will be.
-    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// Whether it is over, or an answer has waited too long for its reader; wakes the task to look
+    /// again, at least as often as a connection may be silent.
+    fn poll_over(&mut self, unread: &Unread, context: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.over.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
+            }
+            if unread.is_over(Instant::now()) {
+                return Poll::Ready(());
             }
             // Hearing something only notes the moment, so that it costs nothing.
             let Some(end) =
@@ -64,9 +77,7 @@ impl Silence {
 #[derive(Clone, Debug)]
 pub struct Gate {
     counts: Arc<Mutex<Counts>>,
-    connections_max: usize,
-    per_address_max: usize,
-    silence_max: Duration,
+    limits: Arc<RpcLimits>,
 }
 
 /// A counted connection's place; given back when it is dropped.
@@ -74,6 +85,7 @@ pub struct Gate {
 pub struct Place {
     counts: Arc<Mutex<Counts>>,
     address: IpAddr,
+    share: Share,
 }
 
 impl Gate {
@@ -81,22 +93,28 @@ impl Gate {
     pub fn new(limits: &RpcLimits) -> Self {
         Self {
             counts: Arc::new(Mutex::new(Counts { all: 0, by_address: BTreeMap::new() })),
-            connections_max: limits.connections_max,
-            per_address_max: limits.connections_per_address_max,
-            silence_max: limits.silence_max(),
+            limits: Arc::new(limits.clone()),
         }
     }
 
     /// A place for a connection from an address; none when a limit is reached.
     pub fn enter(&self, address: IpAddr) -> Option<Place> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_address = counts.by_address.get(&address).copied().unwrap_or(0);
-        if counts.all >= self.connections_max || from_address >= self.per_address_max {
+        if counts.all >= self.limits.connections_max {
             return None;
         }
+        let of_address = counts.by_address.entry(address).or_insert_with(|| Address {
+            connections: 0,
+            share: Arc::new(AddressShare::new(&self.limits)),
+        });
+        // An address has an entry only while it has a connection, so this leaves none behind.
+        if of_address.connections >= self.limits.connections_per_address_max {
+            return None;
+        }
+        of_address.connections = of_address.connections.saturating_add(1);
+        let share = Share::new(Arc::clone(&of_address.share), &self.limits);
         counts.all = counts.all.saturating_add(1);
-        counts.by_address.insert(address, from_address.saturating_add(1));
-        Some(Place { counts: Arc::clone(&self.counts), address })
+        Some(Place { counts: Arc::clone(&self.counts), address, share })
     }
 }
 
@@ -104,11 +122,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.all = counts.all.saturating_sub(1);
-        let left = counts.by_address.get(&self.address).map_or(0, |count| count.saturating_sub(1));
-        if left == 0 {
+        let Some(of_address) = counts.by_address.get_mut(&self.address) else { return };
+        of_address.connections = of_address.connections.saturating_sub(1);
+        if of_address.connections == 0 {
             counts.by_address.remove(&self.address);
-        } else {
-            counts.by_address.insert(self.address, left);
         }
     }
 }
@@ -118,7 +135,7 @@ impl Drop for Place {
 pub struct Connection {
     stream: TcpStream,
     silence: Silence,
-    _place: Place,
+    place: Place,
 }
 
 /// Connections of a listener, as many as the gate lets in; the others are closed at once.
@@ -153,23 +170,43 @@ fn admit(gate: &Gate, stream: TcpStream, peer: SocketAddr) -> Option<Connection>
         tracing::debug!(%peer, %error, "the connection was gone at once");
         return None;
     }
-    Some(Connection { stream, silence: Silence::new(gate.silence_max), _place: place })
+    Some(Connection { stream, silence: Silence::new(gate.limits.silence_max()), place })
 }
 
 impl Connection {
-    /// Whoever takes what is sent is not silent.
-    fn note(&mut self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(1..)) = written {
-            self.silence.heard = Instant::now();
+    /// Whoever takes what is sent is not silent; for who takes nothing the wait is bounded, too.
+    fn note(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(1..)) => self.silence.heard = Instant::now(),
+            Poll::Ready(_) => {}
+            Poll::Pending => {
+                if let Err(error) = self.check_silence(context) {
+                    return Poll::Ready(Err(error));
+                }
+            }
         }
+        written
+    }
+
+    /// Fails when the connection was silent, or one of its answers unread, for too long.
+    fn check_silence(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.silence.poll_over(self.place.share.unread(), context).is_pending() {
+            return Ok(());
+        }
+        metrics::counter!("cets_rpc_connections_silent_total").increment(1);
+        Err(io::ErrorKind::TimedOut.into())
     }
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Share;
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Share {
+        self.place.share.clone()
     }
 }
 
@@ -184,11 +221,10 @@ impl AsyncRead for Connection {
             this.silence.heard = Instant::now();
             return Poll::Ready(read);
         }
-        if this.silence.poll_over(context).is_ready() {
-            metrics::counter!("cets_rpc_connections_silent_total").increment(1);
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        match this.check_silence(context) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
         }
-        Poll::Pending
     }
 }
 
@@ -199,8 +235,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.note(&written);
-        written
+        self.note(written, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -217,8 +252,7 @@ impl AsyncWrite for Connection {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.note(&written);
-        written
+        self.note(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {

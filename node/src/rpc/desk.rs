@@ -9,12 +9,13 @@ use cets_contracts::types::{AccountId, ProvinceCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 
 use super::access::{Caller, Subject, check_bearer};
-use super::answers::{Budget, Weigh};
+use super::answers::{Budget, Held, Reserved, Weigh};
 use super::config::RpcLimits;
 use super::error::language_of;
+use super::shares::Share;
 use super::{RpcError, listing};
 use crate::NodeHandle;
 use crate::read::{ReadError, Reader};
@@ -31,12 +32,14 @@ pub struct Desk {
 }
 
 /// What is known of a request beside its message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Asker {
     /// Who asks.
     pub caller: Caller,
     /// The language of sentences.
     pub language: Language,
+    /// What its connection may take.
+    pub share: Option<Share>,
 }
 
 impl Desk {
@@ -67,6 +70,11 @@ impl Desk {
         &self.limits
     }
 
+    /// The budget of answers.
+    pub const fn answers(&self) -> &Budget {
+        &self.answers
+    }
+
     /// Ends when the node stops.
     pub const fn stop(&self) -> &CancellationToken {
         &self.stop
@@ -88,8 +96,9 @@ impl Desk {
         A: Weigh + Send + 'static,
     {
         let language = language_of_request(request.metadata());
+        let share = Share::of(request.extensions());
         let blocking = async {
-            self.run_blocking(move |desk| {
+            self.run_blocking(share.as_ref(), move |desk| {
                 let caller = desk.caller(request.metadata())?;
                 work(desk, &caller, request.into_inner())
             })
@@ -99,25 +108,34 @@ impl Desk {
         tokio::time::timeout(Duration::from_millis(millis), blocking)
             .await
             .unwrap_or(Err(RpcError::TimedOut { millis }))
-            .and_then(|answer| self.answers.take(&answer).map(|held| (answer, held)))
-            .map(|(answer, held)| {
-                let mut response = Response::new(answer);
-                response.extensions_mut().insert(held);
-                response
+            .and_then(|answer| {
+                self.answers.take(share.as_ref(), &answer).map(|held| (answer, held))
             })
+            .map(|(answer, held)| held_answer(answer, held))
             .map_err(|error| error.into_status(language))
     }
 
-    /// Runs work that may block, so many at a time.
+    /// Takes the bytes of an answer before it is made.
+    pub fn reserve(&self, extensions: &Extensions, bytes: usize) -> Result<Held, RpcError> {
+        self.answers.take(Share::of(extensions).as_ref(), &Reserved(bytes))
+    }
+
+    /// Runs work that may block, so many at a time; each connection and each address waits in a
+    /// line of its own, so that many requests of one do not stand before the few of another.
     pub async fn run_blocking<T: Send + 'static>(
         &self,
+        share: Option<&Share>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, RpcError> {
+        let turn = match share {
+            Some(share) => Some(share.turn().await?),
+            None => None,
+        };
         let permit = self.requests.clone().acquire_owned().await.map_err(RpcError::failed)?;
         let desk = self.clone();
         tokio::task::spawn_blocking(move || {
             let done = work(&desk);
-            drop(permit);
+            drop((permit, turn));
             done
         })
         .await
@@ -125,10 +143,11 @@ impl Desk {
     }
 
     /// Who asks, for requests that are not answered by [`Self::answer`].
-    pub fn asker(&self, metadata: &MetadataMap) -> Result<Asker, Status> {
-        let language = language_of_request(metadata);
-        self.caller(metadata)
-            .map(|caller| Asker { caller, language })
+    pub fn asker<Q>(&self, request: &Request<Q>) -> Result<Asker, Status> {
+        let language = language_of_request(request.metadata());
+        let share = Share::of(request.extensions());
+        self.caller(request.metadata())
+            .map(|caller| Asker { caller, language, share })
             .map_err(|error| error.into_status(language))
     }
 
@@ -176,6 +195,13 @@ impl Desk {
     ) -> Result<(), RpcError> {
         caller.require(subject, holder, |holder| self.province_of(holder))
     }
+}
+
+/// An answer that keeps its place in the budget until it was read.
+pub fn held_answer<A>(answer: A, held: Held) -> Response<A> {
+    let mut response = Response::new(answer);
+    response.extensions_mut().insert(held);
+    response
 }
 
 /// The language that a request asks for.

@@ -27,6 +27,9 @@ use super::units::UnitsQuery;
 use super::{RpcError, argument};
 use crate::read::{HeldRange, RawRecord};
 
+/// Accounts whose obligations are looked up under one lock of the state.
+const ACCOUNTS_PER_READ: usize = 64;
+
 /// Answers of the service `Ledger`.
 #[derive(Clone, Debug)]
 pub struct LedgerService(pub Desk);
@@ -39,7 +42,7 @@ impl Ledger for LedgerService {
         &self,
         request: Request<StreamUnitsRequest>,
     ) -> Result<Response<Self::StreamUnitsStream>, Status> {
-        let asker = self.0.asker(request.metadata())?;
+        let asker = self.0.asker(&request)?;
         let query = UnitsQuery::open(&self.0, &asker.caller, request.get_ref())
             .map_err(|error| error.into_status(asker.language))?;
         Ok(Response::new(query.stream(self.0.clone(), asker)))
@@ -179,7 +182,8 @@ fn get_public_account(
     let id = argument::account("account", &query.account)?;
     let found = desk.reader().account(id).map_err(read_failed)?;
     let account = found.answer.ok_or_else(|| no_account(id))?;
-    public_account(desk, id, &account, found.height)
+    let obligations = desk.reader().list(&keys::obligations_of(id), None, 0).answer.items;
+    public_account(id, &account, &obligations, found.height)
 }
 
 fn list_public_accounts(
@@ -190,26 +194,28 @@ fn list_public_accounts(
     let prefix = accounts_prefix(&query)?;
     let size = desk.page_size(query.page_size);
     let page = page_of(desk.reader(), &prefix, &query.page, size, |_| Ok(true))?;
-    let accounts = page.records.iter().map(|record| {
-        let account: Account = decode(record)?;
-        public_account(desk, account_of_key(&record.key)?, &account, page.height)
-    });
-    Ok(ListPublicAccountsResponse {
-        accounts: accounts.collect::<Result<_, RpcError>>()?,
-        next_page: page.next,
-        height: page.height.get(),
-    })
+    let mut accounts = Vec::with_capacity(page.records.len());
+    for records in page.records.chunks(ACCOUNTS_PER_READ) {
+        let ids = records.iter().map(|record| account_of_key(&record.key));
+        let ids: Vec<AccountId> = ids.collect::<Result<_, _>>()?;
+        let prefixes: Vec<Key> = ids.iter().map(|id| keys::obligations_of(*id)).collect();
+        let obligations = desk.reader().lists(&prefixes).answer;
+        for ((id, record), obligations) in ids.into_iter().zip(records).zip(&obligations) {
+            accounts.push(public_account(id, &decode(record)?, obligations, page.height)?);
+        }
+    }
+    Ok(ListPublicAccountsResponse { accounts, next_page: page.next, height: page.height.get() })
 }
 
 fn public_account(
-    desk: &Desk,
     id: AccountId,
     account: &Account,
+    obligations: &[RawRecord],
     height: Height,
 ) -> Result<PublicAccount, RpcError> {
     let mut compliance = Vec::new();
-    for record in desk.reader().list(&keys::obligations_of(id), None, 0).answer.items {
-        let obligation: Obligation = decode(&record)?;
+    for record in obligations {
+        let obligation: Obligation = decode(record)?;
         if let Some(KeyParts::Obligation(_, year)) = KeyParts::of(&record.key) {
             let completed_on = obligation.completed_on.map(|day| day.to_string());
             compliance.push(Compliance {

@@ -26,10 +26,13 @@ mod operations;
 mod prove;
 mod report;
 mod server;
+mod shares;
 mod streams;
+mod threads;
 mod trace;
 mod transactions;
 mod units;
+mod unread;
 mod visible;
 
 pub(crate) use answers::Held;
@@ -41,3 +44,4 @@ pub use error::{ERROR_TRAILER, NODE_CODES, RpcError};
 #[cfg(feature = "simulation")]
 pub use in_process::{Answered, InProcess};
 pub use server::{RpcServer, ServeError};
+pub use threads::RpcThreads;

@@ -47,7 +47,7 @@ impl Operations for OperationsService {
         &self,
         request: Request<StreamEventsRequest>,
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
-        let asker = self.0.asker(request.metadata())?;
+        let asker = self.0.asker(&request)?;
         let opened = open_events(&self.0, &asker, request.get_ref());
         let (place, follower) = opened.map_err(|error| error.into_status(asker.language))?;
         let stream = follow(self.0.clone(), asker, place, STREAM_ANSWERS_BUFFERED_MAX, follower);

@@ -1,5 +1,5 @@
-//! The last layer before the wire: every refusal has its report, every call is counted,
-//! every answer keeps its place in the budget until it was read.
+//! The last layer before the wire: every call takes its place among the open ones or is refused,
+//! every refusal has its report, every answer keeps its room in the budget until it was read.
 //!
 //! The services make their own reports. Refusals that arise before them, such as a message that is
 //! too large or no protobuf, get one here.
@@ -9,28 +9,46 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use cets_contracts::rules::Language;
-use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response};
+use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::answers::{HeldBody, hold_body};
+use super::answers::{Budget, Held, HeldBody, Reserved, hold_body};
+use super::config::RpcLimits;
 use super::error::{ERROR_TRAILER, RpcError, language_of};
+use super::shares::{Places, Share};
 
 const STATUS_HEADER: &str = "grpc-status";
 const MESSAGE_HEADER: &str = "grpc-message";
+/// What requests of gRPC hold, with or without the name of an encoding behind it.
+const GRPC_CONTENT: &[u8] = b"application/grpc";
 /// Methods begin with this.
 const METHOD_PREFIX: &str = "/cets.v1.";
 
+/// Room in the budget for the answer of a call that does not take its own: the descriptions of the
+/// interface, figures, health.
+const OTHER_ANSWER_BYTES: usize = 256 * 1024;
+
 /// Puts [`Reported`] around a service.
-#[derive(Clone, Copy, Debug)]
-pub struct ReportLayer;
+#[derive(Clone, Debug)]
+pub struct ReportLayer {
+    calls: Places,
+    answers: Budget,
+}
+
+impl ReportLayer {
+    /// A layer with these limits, which takes the room of answers from a budget.
+    pub fn new(limits: &RpcLimits, answers: Budget) -> Self {
+        Self { calls: Places::new(limits.calls_max, "in all"), answers }
+    }
+}
 
 impl<S> Layer<S> for ReportLayer {
     type Service = Reported<S>;
 
     fn layer(&self, inner: S) -> Reported<S> {
-        Reported { inner }
+        Reported { inner, limits: self.clone() }
     }
 }
 
@@ -38,12 +56,14 @@ impl<S> Layer<S> for ReportLayer {
 #[derive(Clone, Debug)]
 pub struct Reported<S> {
     inner: S,
+    limits: ReportLayer,
 }
 
 impl<S, A, B> Service<Request<A>> for Reported<S>
 where
     S: Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
+    B: Default + Send + 'static,
 {
     type Response = Response<HeldBody<B>>;
     type Error = S::Error;
@@ -54,7 +74,22 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let method = request.uri().path().strip_prefix(METHOD_PREFIX).map(str::to_owned);
+        let method = request.uri().path().strip_prefix(METHOD_PREFIX);
+        let share = Share::of(request.extensions());
+        let place = self.limits.calls.take(share.as_ref()).and_then(|call| {
+            let is_other = method.is_none();
+            let room = is_other
+                .then(|| self.limits.answers.take(share.as_ref(), &Reserved(OTHER_ANSWER_BYTES)));
+            Ok((call, room.transpose()?))
+        });
+        let (call, room) = match place {
+            Ok(place) => place,
+            Err(error) => {
+                let refusal = refusal(&request, error);
+                return Box::pin(async move { Ok(hold_body(refusal, None, None)) });
+            }
+        };
+        let method = method.map(str::to_owned);
         let language = request.headers().get("accept-language").cloned();
         let begun = Instant::now();
         let answer = self.inner.call(request);
@@ -64,9 +99,25 @@ where
                 let code = add_report(response.headers_mut(), language.as_ref());
                 count(method, code, begun);
             }
-            Ok(hold_body(response))
+            // A file of the log has taken what it weighs.
+            if let Some(room) = room.filter(|_| response.extensions().get::<Held>().is_none()) {
+                response.extensions_mut().insert(room);
+            }
+            let waiting = share.map(|share| share.unread().answer(tokio::time::Instant::now()));
+            Ok(hold_body(response, Some(call), waiting))
         })
     }
+}
+
+/// The refusal of a call that found no place, in the form that its protocol has for it.
+fn refusal<A, B: Default>(request: &Request<A>, error: RpcError) -> Response<B> {
+    let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
+    if header("content-type").is_some_and(|kind| kind.starts_with(GRPC_CONTENT)) {
+        return error.into_status(language_of(header("accept-language"))).into_http();
+    }
+    let mut response = Response::new(B::default());
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response
 }
 
 /// Adds a report to a refusal that has none; returns the code of the answer.

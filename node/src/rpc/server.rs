@@ -110,7 +110,8 @@ impl RpcServer {
         let watch = tokio::spawn(watch_health(node, reporter, stop.clone()));
         let web = web.merge(log_router(desk.clone()));
         let routes = services(Routes::from(web).add_service(health), &desk)?;
-        let router = server(&config)?.layer(ReportLayer).add_routes(routes);
+        let layer = ReportLayer::new(&config.limits, desk.answers().clone());
+        let router = server(&config)?.layer(layer).add_routes(routes);
         let gate = Gate::new(&config.limits);
         let served = serve_router(router, listener, gate, stop.clone());
         let ended = tokio::select! {

@@ -52,7 +52,7 @@ pub fn follow<F: Follower>(
     tokio::spawn(async move {
         let _place = place;
         let end = tokio::select! {
-            end = send_all(&desk, &asker.caller, follower, &sender) => end,
+            end = send_all(&desk, &asker, follower, &sender) => end,
             () = desk.stop().cancelled() => Err(RpcError::Stopping),
             () = sender.closed() => Ok(()),
         };
@@ -66,16 +66,16 @@ pub fn follow<F: Follower>(
 
 async fn send_all<F: Follower>(
     desk: &Desk,
-    caller: &Caller,
+    asker: &Asker,
     mut follower: F,
     sender: &mpsc::Sender<Result<F::Item, Status>>,
 ) -> Result<(), RpcError> {
     let mut commits = desk.node().commits();
     loop {
         commits.borrow_and_update();
-        let caller = *caller;
+        let caller = asker.caller;
         let (returned, found) = desk
-            .run_blocking(move |desk| {
+            .run_blocking(asker.share.as_ref(), move |desk| {
                 let found = read_on(&mut follower, desk, &caller);
                 (follower, found)
             })

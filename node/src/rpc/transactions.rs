@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::access::{Caller, Subject};
 use super::config::PAGE_BYTES_MAX;
-use super::desk::{Desk, language_of_request, read_failed};
+use super::desk::{Desk, held_answer, language_of_request, read_failed};
 use super::report::reported;
 use super::visible::{View, view};
 use super::{RpcError, argument};
@@ -28,6 +28,8 @@ use crate::read::{FinalTransaction, Simulation, SimulationError};
 
 /// Batches of one submission stream that are checked at a time.
 const SUBMISSION_BATCHES_IN_FLIGHT: usize = 2;
+/// Bytes of an answer beside the transaction: its receipt and events.
+const ANSWER_BYTES_BESIDE: usize = 1024;
 
 /// Answers of the service `Transactions`.
 #[derive(Clone, Debug)]
@@ -43,9 +45,11 @@ impl Transactions for TransactionsService {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let language = language_of_request(request.metadata());
+        let held = self.0.reserve(request.extensions(), ANSWER_BYTES_BESIDE);
+        let held = held.map_err(|error| error.into_status(language))?;
         let outcome = self.0.node().submit(request.into_inner().transaction).await;
         outcome
-            .map(|id| Response::new(taken(&id)))
+            .map(|id| held_answer(taken(&id), held))
             .map_err(|error| refused(error).into_status(language))
     }
 
@@ -54,6 +58,11 @@ impl Transactions for TransactionsService {
         request: Request<SubmitAndWaitRequest>,
     ) -> Result<Response<WireFinal>, Status> {
         let language = language_of_request(request.metadata());
+        // Its answer is the transaction with its receipt and events. The room for it is taken
+        // before, because nobody should hear of a full budget about what has become final.
+        let bytes = request.get_ref().transaction.len().saturating_add(ANSWER_BYTES_BESIDE);
+        let held = self.0.reserve(request.extensions(), bytes);
+        let held = held.map_err(|error| error.into_status(language))?;
         let SubmitAndWaitRequest { transaction, timeout_millis } = request.into_inner();
         let limits = self.0.limits();
         let millis = match u64::from(timeout_millis) {
@@ -67,7 +76,7 @@ impl Transactions for TransactionsService {
             // No block is decided here any more; another node takes the same bytes.
             () = self.0.stop().cancelled() => Err(SubmitError::Stopping),
         };
-        outcome.map(|answer| Response::new(whole(answer))).map_err(|error| {
+        outcome.map(|answer| held_answer(whole(answer), held)).map_err(|error| {
             let error = match error {
                 SubmitError::TimedOut { .. } => RpcError::TimedOut { millis },
                 other => refused(other),

@@ -1,16 +1,16 @@
 //! The files of the log over HTTP.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request as HttpRequest, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, VARY, WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cets_contracts::transparency::LogPath;
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Extensions, Request, Status};
+use tonic::{Code, Request, Status};
 
 use crate::rpc::{Desk, Held, LogFile, log_file};
 
@@ -38,9 +38,11 @@ pub(crate) fn log_router(desk: Desk) -> Router {
         .with_state(desk)
 }
 
-async fn file(State(desk): State<Desk>, uri: Uri, headers: HeaderMap) -> Response {
-    let path = uri.path().trim_start_matches('/').to_owned();
-    let request = Request::from_parts(MetadataMap::from_headers(headers), Extensions::new(), path);
+async fn file(State(desk): State<Desk>, request: HttpRequest) -> Response {
+    let path = request.uri().path().trim_start_matches('/').to_owned();
+    let (parts, _) = request.into_parts();
+    let metadata = MetadataMap::from_headers(parts.headers);
+    let request = Request::from_parts(metadata, parts.extensions, path);
     let answer = desk.answer(request, |desk, caller, path| log_file(desk, caller, &path)).await;
     match answer {
         Ok(found) => {

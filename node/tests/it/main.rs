@@ -20,6 +20,7 @@ mod log_files;
 mod mempool;
 mod rpc;
 mod rpc_access;
+mod rpc_limits;
 mod rpc_market;
 mod rpc_network;
 mod rpc_refusals;

@@ -8,6 +8,9 @@ use cets_tests::hostile::story::{Stage, Strength};
 use clap::{Parser, ValueEnum as _};
 use eyre::ensure;
 
+/// Honest orders that become final before, during and after an attack, at least.
+const FINALS: usize = 20;
+
 /// Starts a network of four with honest clients and attacks one node of it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo hostile")]
@@ -62,7 +65,7 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     let Arguments { requests, rate, connections, seed, .. } = *arguments;
     let hold = Duration::from_secs(arguments.hold);
     let peace = Duration::from_secs(arguments.peace);
-    let strength = Strength { requests, rate, connections, hold, peace, seed };
+    let strength = Strength { requests, rate, connections, hold, peace, finals: FINALS, seed };
     let mut violations = Vec::new();
     // Each attack meets a network that nobody attacked before.
     for attack in &arguments.attack.0 {

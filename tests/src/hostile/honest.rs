@@ -1,5 +1,6 @@
 //! Honest clients of the attacked node, whose answers are timed.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,8 +18,12 @@ use crate::workload::Chooser;
 const CLIENTS: u64 = 4;
 /// Pause of a client between two orders.
 const THINKING: Duration = Duration::from_millis(20);
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for an answer, however slow and busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(100);
+/// Where honest clients call from: from another address than attackers, as in life.
+const HONEST_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// Pause between two looks for answers.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// One answer.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +68,7 @@ impl Honest {
         let answers: Arc<Mutex<Vec<Answer>>> = Arc::default();
         let stop = Arc::new(AtomicBool::new(false));
         let endpoint = Endpoint::from_shared(address.to_owned())?.tcp_nodelay(true);
+        let endpoint = endpoint.local_address(Some(HONEST_ADDRESS));
         let workers = (0..CLIENTS).map(|number| {
             let (answers, stop) = (Arc::clone(&answers), Arc::clone(&stop));
             let (market, endpoint) = (Arc::clone(market), endpoint.clone());
@@ -92,6 +98,18 @@ impl Honest {
             times.get(rank).copied().unwrap_or_default()
         };
         Latency { count: times.len(), failed: bad.len(), median: at(50), p99: at(99) }
+    }
+
+    /// Orders sent since a moment that are final.
+    pub fn finals_since(&self, from: Instant) -> usize {
+        self.between(from, Instant::now()).count
+    }
+
+    /// Waits until so many orders sent since a moment are final, no longer than [`PATIENCE`].
+    pub fn wait_for_finals(&self, from: Instant, finals: usize) {
+        while self.finals_since(from) < finals && from.elapsed() < PATIENCE {
+            std::thread::sleep(LOOK_PAUSE);
+        }
     }
 
     /// Stops ordering.

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use cets_node::config::NodeConfig;
 use eyre::{OptionExt as _, eyre};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use super::attacks::{Answers, Attack, Target, carry_out};
 use super::gauges::Gauges;
-use super::honest::{Honest, Latency};
+use super::honest::{Honest, Latency, PATIENCE};
 use crate::cluster::load::Load;
 use crate::cluster::market::Market;
 use crate::cluster::nodes::Nodes;
@@ -38,6 +39,9 @@ pub struct Strength {
     pub hold: Duration,
     /// How long honest clients are timed before and after.
     pub peace: Duration,
+    /// Honest orders that become final before, during and after it, at least: the attack goes on
+    /// until they did.
+    pub finals: usize,
     /// Seed.
     pub seed: u64,
 }
@@ -47,6 +51,8 @@ pub struct Strength {
 pub struct Measured {
     /// The attack.
     pub attack: Attack,
+    /// Honest orders that had to become final in each part of it.
+    pub finals: usize,
     /// How long it lasted.
     pub lasted: Duration,
     /// What the attacker got.
@@ -90,9 +96,14 @@ impl Measured {
     pub fn failures(&self) -> Vec<String> {
         let name = self.attack.name();
         let mut failures = Vec::new();
-        let failed = self.latency[1].failed;
-        if failed > 0 {
-            failures.push(format!("{name}: {failed} honest orders failed"));
+        for (when, latency) in ["before", "during", "after"].into_iter().zip(self.latency) {
+            let Latency { count, failed, .. } = latency;
+            if failed > 0 {
+                failures.push(format!("{name}: {failed} honest orders failed {when} it"));
+            }
+            if count < self.finals {
+                failures.push(format!("{name}: {count} honest orders became final {when} it"));
+            }
         }
         let wrong = self.answers.iter().filter(|(answer, _)| answer.contains(": taken"));
         failures.extend(wrong.map(|(answer, count)| format!("{name}: {answer}, {count} times")));
@@ -180,22 +191,23 @@ impl Stage {
         };
         let used = || self.gauges.processor_seconds();
         let (peace, at_peace) = (Instant::now(), used()?);
-        std::thread::sleep(strength.peace);
+        self.keep_peace(strength);
         let (begun, at_begin) = (Instant::now(), used()?);
         let (memory, disk) = (self.gauges.memory()?, self.gauges.disk()?);
         let watch = self.gauges.watch();
         let attackers =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let answers = attackers.block_on(carry_out(attack, &target))?;
+        let answers = self.attack_until(&attackers, attack, &target, strength.finals)?;
         let (ended, at_end) = (Instant::now(), used()?);
         let descriptors = self.gauges.descriptors()?;
         drop(attackers);
-        std::thread::sleep(strength.peace);
+        self.keep_peace(strength);
         let latency = [(peace, begun), (begun, ended), (ended, Instant::now())]
             .map(|(from, to)| self.honest.between(from, to));
         let share = |used: f64, time: Duration| used / time.as_secs_f64();
         let measured = Measured {
             attack,
+            finals: strength.finals,
             lasted: ended - begun,
             answers,
             latency,
@@ -208,8 +220,34 @@ impl Stage {
             descriptors,
         };
         let all = self.nodes.all();
-        self.nodes.still_wait(&all, Instant::now() + strength.peace, "survive")?;
+        self.nodes.still_wait(&all, Instant::now() + PATIENCE, "survive")?;
         Ok(measured)
+    }
+
+    /// Leaves honest clients alone for some time, until enough of their orders are final.
+    fn keep_peace(&self, strength: &Strength) {
+        let begun = Instant::now();
+        std::thread::sleep(strength.peace);
+        self.honest.wait_for_finals(begun, strength.finals);
+    }
+
+    /// Repeats an attack until so many honest orders became final under it, or patience is over.
+    fn attack_until(
+        &self,
+        attackers: &Runtime,
+        attack: Attack,
+        target: &Target,
+        finals: usize,
+    ) -> eyre::Result<Answers> {
+        let (begun, mut all) = (Instant::now(), Answers::new());
+        loop {
+            for (answer, count) in attackers.block_on(carry_out(attack, target))? {
+                *all.entry(answer).or_default() += count;
+            }
+            if self.honest.finals_since(begun) >= finals || begun.elapsed() >= PATIENCE {
+                return Ok(all);
+            }
+        }
     }
 
     /// Ends the honest clients.

@@ -14,7 +14,8 @@ fn worthless_requests_and_held_connections_hinder_no_honest_client() {
         rate: 1_000,
         connections: 300,
         hold: Duration::from_secs(2),
-        peace: Duration::from_secs(1),
+        peace: Duration::ZERO,
+        finals: 4,
         seed,
     };
     let mut stage = Stage::open(seed).unwrap();
@@ -22,7 +23,6 @@ fn worthless_requests_and_held_connections_hinder_no_honest_client() {
         let measured = stage.attack(attack, &strength).unwrap();
         println!("{measured}");
         assert_eq!(measured.failures(), Vec::<String>::new());
-        assert!(measured.latency[1].count > 0, "honest orders become final meanwhile");
         assert!(!measured.answers.is_empty());
     }
     stage.close();

@@ -22,6 +22,7 @@ use crate::web::{log_router, router};
 #[derive(Clone, Debug)]
 pub struct InProcess {
     routes: Router,
+    layer: ReportLayer,
     stop: CancellationToken,
 }
 
@@ -49,7 +50,8 @@ impl InProcess {
         let desk = Desk::new(node.clone(), limits, stop.clone());
         let web = router(node, None).merge(log_router(desk.clone()));
         let routes = services(Routes::from(web), &desk)?.into_axum_router();
-        Ok(Self { routes, stop })
+        let layer = ReportLayer::new(desk.limits(), desk.answers().clone());
+        Ok(Self { routes, layer, stop })
     }
 
     /// Answers a request; of a stream at most so many pieces are read.
@@ -57,7 +59,7 @@ impl InProcess {
     /// # Errors
     /// What broke the answer off.
     pub async fn answer(&self, request: Request<Body>, pieces: usize) -> Result<Answered, String> {
-        let service = ReportLayer.layer(self.routes.clone());
+        let service = self.layer.layer(self.routes.clone());
         let Ok(response) = service.oneshot(request).await;
         let (parts, mut body) = response.into_parts();
         let (mut headers, mut bytes) = (parts.headers, Vec::new());

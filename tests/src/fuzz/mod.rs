@@ -6,6 +6,7 @@
 //! a seed depends on the inputs, the seed and *n* alone, so that a number is enough to run it
 //! again.
 
+mod certificates;
 mod corpus;
 mod files;
 pub mod log_files;

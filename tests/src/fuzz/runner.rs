@@ -9,8 +9,8 @@ use super::corpus::Corpus;
 use super::measure::{MemoryMeter, OWN_THREAD, Watched, nanos_waited};
 use super::mutate::Mutator;
 use super::{
-    Target, files, log_files, node, proofs, sequences, service, signatures, texts, transactions,
-    wire,
+    Target, certificates, files, log_files, node, proofs, sequences, service, signatures, texts,
+    transactions, wire,
 };
 
 /// Longest time of one execution.
@@ -30,6 +30,7 @@ pub fn targets() -> Vec<&'static Target> {
         node::TARGETS,
         service::TARGETS,
         files::TARGETS,
+        certificates::TARGETS,
         sequences::TARGETS,
     ];
     all.into_iter().flatten().collect()

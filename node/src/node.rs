@@ -23,7 +23,7 @@ use crate::health::{EngineView, Health};
 use crate::ledger::NodeLedger;
 use crate::mempool::Mempool;
 use crate::read::{ReadError, Reader};
-use crate::rpc::{RpcServer, RpcThreads, ServeError};
+use crate::rpc::{RpcServer, ServeError};
 use crate::store::{Store, StoreError};
 use crate::{metrics, web};
 
@@ -93,7 +93,6 @@ pub struct Node {
     stop: CancellationToken,
     api_address: SocketAddr,
     metrics_address: Option<SocketAddr>,
-    rpc_threads: RpcThreads,
 }
 
 impl std::fmt::Debug for Node {
@@ -190,9 +189,7 @@ impl Node {
         spawn_watch(&mut tasks, watcher, stop.clone());
         let api = RpcServer::bind(config.api.clone()).await?;
         let (gossip, api_address, metrics_address) = (gossip_view, api.address(), None);
-        let rpc_threads = RpcThreads::start().map_err(NodeError::Thread)?;
-        let mut node =
-            Self { handle, engine, gossip, tasks, stop, api_address, metrics_address, rpc_threads };
+        let mut node = Self { handle, engine, gossip, tasks, stop, api_address, metrics_address };
         node.serve_api(api, figures.clone());
         node.serve_metrics(config, figures).await?;
         Ok(node)
@@ -202,11 +199,10 @@ impl Node {
     fn serve_api(&mut self, api: RpcServer, figures: Option<PrometheusHandle>) {
         let (node, stop) = (self.handle.clone(), self.stop.clone());
         let router = web::router(node.clone(), figures);
-        let serve = async move {
+        self.tasks.spawn(async move {
             let served = api.serve(node, router, stop).await;
             ("the interface for clients", served.err().map(|error| error.to_string()))
-        };
-        self.tasks.spawn_on(serve, self.rpc_threads.handle());
+        });
     }
 
     async fn serve_metrics(

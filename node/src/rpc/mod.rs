@@ -28,7 +28,6 @@ mod report;
 mod server;
 mod shares;
 mod streams;
-mod threads;
 mod trace;
 mod transactions;
 mod units;
@@ -44,4 +43,3 @@ pub use error::{ERROR_TRAILER, NODE_CODES, RpcError};
 #[cfg(feature = "simulation")]
 pub use in_process::{Answered, InProcess};
 pub use server::{RpcServer, ServeError};
-pub use threads::RpcThreads;

@@ -57,6 +57,16 @@ impl Forger {
         round: u32,
         block: Option<BlockId>,
     ) -> Option<Packet> {
+        self.vote_as(self.address, (step, height, round), block)
+    }
+
+    /// A vote in the name of a validator, whoever signs it.
+    pub fn vote_as(
+        &self,
+        voter: ValidatorAddress,
+        (step, height, round): (VoteStep, Height, u32),
+        block: Option<BlockId>,
+    ) -> Option<Packet> {
         self.sign_vote(BlockVote {
             step: match step {
                 VoteStep::Prevote => VoteType::Prevote,
@@ -65,8 +75,13 @@ impl Forger {
             height: EngineHeight(height),
             round: Round::new(round),
             value: block.map_or(NilOrVal::Nil, |id| NilOrVal::Val(BlockValue(id))),
-            voter: EngineAddress(self.address),
+            voter: EngineAddress(voter),
         })
+    }
+
+    /// Who it forges for.
+    pub const fn address(&self) -> ValidatorAddress {
+        self.address
     }
 
     /// A proposal of a block.

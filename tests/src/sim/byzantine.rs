@@ -46,11 +46,18 @@ impl World<'_> {
         }
     }
 
+    /// Votes of its own, and now and then in the name of another validator.
     fn vote_for(&mut self, from: u16, forger: &Forger, height: Height, round: u32, id: BlockId) {
+        let another = self.chooser.below(self.machines.len() as u64) as usize;
+        let another = self.machines[another].forger(self.template).address();
         for step in [VoteStep::Prevote, VoteStep::Precommit] {
             for to in 0..self.machines.len() as u16 {
                 let block = self.chooser.percent(80).then_some(id);
                 if let Some(vote) = forger.vote(step, height, round, block).filter(|_| to != from) {
+                    self.transmit(from, to, vote);
+                }
+                let forged = forger.vote_as(another, (step, height, round), Some(id));
+                if let Some(vote) = forged.filter(|_| to != from && self.chooser.percent(50)) {
                     self.transmit(from, to, vote);
                 }
             }

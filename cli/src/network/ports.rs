@@ -1,12 +1,18 @@
 //! Ports of the nodes of a network on one machine.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::CliError;
 use crate::text;
 
 /// Ports between the first ports of two nodes.
 const PORTS_PER_NODE: u16 = 10;
+
+/// Free ports are looked for below those that systems give to outgoing connections: one of those
+/// could take a port before its node listens.
+const FREE_FROM: u16 = 12_000;
+const FREE_PORTS: u16 = 20_000;
 
 /// Ports of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +51,16 @@ fn from_base(base: u16, index: usize) -> Result<NodePorts, CliError> {
 fn free(nodes: usize) -> Result<Vec<NodePorts>, CliError> {
     let mut held = Vec::new();
     let mut take = || {
-        let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-        let (port, listener) = found.map_err(|error| {
-            CliError::user(text!("no free port: {error}", "没有空闲端口：{error}"))
+        let found = (0..FREE_PORTS).find_map(|_| {
+            let port = next_port();
+            Some((port, TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?))
+        });
+        let (port, listener) = found.ok_or_else(|| {
+            let (first, last) = (FREE_FROM, FREE_FROM.saturating_add(FREE_PORTS));
+            CliError::user(text!(
+                "no free port from {first} to {last}: end other programs, or name a base port",
+                "{first} 至 {last} 之间没有空闲端口：请结束其他程序，或指定起始端口"
+            ))
         })?;
         held.push(listener);
         Ok::<u16, CliError>(port)
@@ -56,6 +68,15 @@ fn free(nodes: usize) -> Result<Vec<NodePorts>, CliError> {
     (0..nodes)
         .map(|_| Ok(NodePorts { consensus: take()?, gossip: take()?, api: take()? }))
         .collect()
+}
+
+/// A port that this program has not looked at yet; programs begin at different ones.
+fn next_port() -> u16 {
+    static LOOKED_AT: AtomicU32 = AtomicU32::new(0);
+    let number = LOOKED_AT.fetch_add(1, Ordering::Relaxed);
+    let number = std::process::id().wrapping_mul(7_919).wrapping_add(number);
+    let offset = number.checked_rem(u32::from(FREE_PORTS)).unwrap_or(0);
+    FREE_FROM.saturating_add(u16::try_from(offset).unwrap_or(0))
 }
 
 #[cfg(test)]

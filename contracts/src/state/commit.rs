@@ -14,9 +14,7 @@ use crate::block::ValidatorSet;
 use crate::fault::Fault;
 use crate::log::LogFrontier;
 use crate::tree::{LeafHash, Slot, SlotAllocator, SlotChange, SlotPlan, StateTree, TreeUpdate};
-use crate::types::{
-    BlockId, BlockTime, ChainId, Digest, Height, StateRoot, TxId, domain_hash,
-};
+use crate::types::{BlockId, BlockTime, ChainId, Digest, Height, StateRoot, TxId, domain_hash};
 
 /// Canonical bytes of a record; those of a range of units and other small ones lie beside their
 /// key instead of behind a pointer.

@@ -14,6 +14,7 @@ use cets_contracts::audit::{
     AuditError, AuditReport, Auditor, HistoryRecord, InvariantSchedule, PreparedBlock, StoredBlock,
 };
 use cets_contracts::block::ValidatorSet;
+use cets_contracts::crypto::KnownKeys;
 use cets_contracts::types::Height;
 use rayon::prelude::*;
 
@@ -31,6 +32,11 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Batches that may wait to be prepared.
 const BATCHES_WAITING_MAX: usize = 2;
+
+thread_local! {
+    /// Keys whose signatures this thread verified before.
+    static KNOWN: RefCell<KnownKeys> = RefCell::new(KnownKeys::new());
+}
 
 /// How an audit runs.
 #[derive(Clone, Copy, Debug)]
@@ -218,7 +224,10 @@ fn prepare((first, blocks): Batch, validators: &ValidatorSet) -> Prepared {
     let prepared: Vec<Prepared> = chunks
         .into_par_iter()
         .map(|(first, blocks)| {
-            let mut prepared = PreparedBlock::many(first, blocks);
+            let many = |known: &RefCell<KnownKeys>| {
+                PreparedBlock::many(first, blocks, &mut known.borrow_mut())
+            };
+            let mut prepared = KNOWN.with(many);
             for block in prepared.iter_mut().flatten() {
                 block.check_certificate(&validators);
             }

@@ -58,17 +58,19 @@ impl PreparedBlock {
     /// `position` is the height at which the block stands in the history; a block that cannot be
     /// decoded is named by it.
     pub fn new(position: Height, stored: StoredBlock) -> Result<Self, AuditError> {
-        let mut prepared = Self::many(position, vec![stored]);
+        let mut prepared = Self::many(position, vec![stored], &mut KnownKeys::none());
         prepared.pop().unwrap_or(Err(AuditError::Gap { expected: position, found: position }))
     }
 
     /// Decodes consecutive blocks and verifies the signatures of all in one batch, which costs
     /// less per signature than a batch per block; ends with the first block that is bad.
     ///
-    /// `first` is the height at which the first of them stands in the history.
+    /// `first` is the height at which the first of them stands in the history; `known` are keys
+    /// of earlier calls.
     pub fn many(
         first: Height,
         stored: impl IntoIterator<Item = StoredBlock>,
+        known: &mut KnownKeys,
     ) -> Vec<Result<Self, AuditError>> {
         let (mut blocks, mut all, mut failure) = (Vec::new(), Vec::new(), None);
         let mut position = first;
@@ -86,7 +88,7 @@ impl PreparedBlock {
             }
             position = position.next();
         }
-        let mut verdicts = verify_batch(all, &mut KnownKeys::none()).into_iter();
+        let mut verdicts = verify_batch(all, known).into_iter();
         let mut prepared = Vec::with_capacity(blocks.len());
         for (position, decoded, count) in blocks {
             let block = Self::of(position, decoded, verdicts.by_ref().take(count));

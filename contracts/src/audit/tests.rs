@@ -8,6 +8,7 @@ use crate::block::{
     commit_block, vote_sign_bytes,
 };
 use crate::codec;
+use crate::crypto::KnownKeys;
 use crate::domains;
 use crate::genesis::{ClockRule, Genesis};
 use crate::proof::{Anchor, ValidatorChain, ValidatorChange};
@@ -299,7 +300,7 @@ const AT_END: InvariantSchedule = InvariantSchedule { every_blocks: 0 };
 
 fn check_all(auditor: &mut Auditor, blocks: &[StoredBlock]) {
     let first = auditor.state().tip.height.next();
-    for block in PreparedBlock::many(first, blocks.to_vec()) {
+    for block in PreparedBlock::many(first, blocks.to_vec(), &mut KnownKeys::new()) {
         auditor.check_block(block.unwrap()).unwrap();
     }
 }

@@ -35,8 +35,12 @@ pub fn verify_each(all: &[SignedMessage<'_>], known: &mut KnownKeys) -> Vec<bool
     let mut verdicts = vec![false; all.len()];
     let mut by_key: Vec<(usize, &SignedMessage<'_>)> = all.iter().enumerate().collect();
     by_key.sort_by_key(|(_, signed)| signed.key.as_bytes());
-    let terms = by_key.into_iter().filter_map(|(place, signed)| Term::of(place, signed, known));
-    let terms: Vec<Term<'_>> = terms.collect();
+    let mut terms = Vec::with_capacity(by_key.len());
+    for same_key in by_key.chunk_by(|(_, one), (_, next)| one.key == next.key) {
+        let point = same_key.first().and_then(|(_, signed)| known.point(signed.key));
+        let Some(point) = point else { continue };
+        terms.extend(same_key.iter().filter_map(|(place, signed)| Term::of(*place, signed, point)));
+    }
     bisect(&terms, &mut verdicts);
     verdicts
 }
@@ -47,11 +51,10 @@ pub fn verify_all(all: &[SignedMessage<'_>]) -> bool {
 }
 
 impl<'a> Term<'a> {
-    /// None when key or signature are no points, or the response is not reduced: no equation can
-    /// hold for them.
-    fn of(place: usize, signed: &'a SignedMessage<'a>, known: &mut KnownKeys) -> Option<Self> {
+    /// None when the signature is no point, or the response is not reduced: no equation can hold
+    /// for it.
+    fn of(place: usize, signed: &'a SignedMessage<'a>, key: EdwardsPoint) -> Option<Self> {
         let (commitment, response) = signed.signature.as_bytes().split_first_chunk::<32>()?;
-        let key = known.point(signed.key)?;
         let response = Option::from(Scalar::from_canonical_bytes(response.try_into().ok()?))?;
         let challenge = Sha512::new().chain_update(commitment).chain_update(signed.key.as_bytes());
         let challenge = challenge.chain_update(signed.message).finalize();

@@ -4,7 +4,7 @@ use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 
 use crate::types::PublicKey;
 
-/// Places for keys, by the first two bytes of a key; 13 MB together.
+/// Places for keys, by the first two bytes of a key; with a key on each they take 13 MB.
 const PLACES: usize = 1 << 16;
 
 /// Points of keys that signed before: to find the point of a key again costs as much as a third of
@@ -14,7 +14,7 @@ const PLACES: usize = 1 << 16;
 /// not depend on what is known.
 #[derive(Clone, Debug)]
 pub struct KnownKeys {
-    places: Vec<Option<(PublicKey, EdwardsPoint)>>,
+    places: Vec<Option<Box<(PublicKey, EdwardsPoint)>>>,
 }
 
 impl KnownKeys {
@@ -32,14 +32,14 @@ impl KnownKeys {
     pub(super) fn point(&mut self, key: &PublicKey) -> Option<EdwardsPoint> {
         let [first, second, ..] = *key.as_bytes();
         let place = self.places.get_mut(usize::from(u16::from_le_bytes([first, second])));
-        if let Some(Some((known, point))) = &place
-            && known == key
+        if let Some(Some(known)) = &place
+            && known.0 == *key
         {
-            return Some(*point);
+            return Some(known.1);
         }
         let point = CompressedEdwardsY(*key.as_bytes()).decompress()?;
         if let Some(place) = place {
-            *place = Some((*key, point));
+            *place = Some(Box::new((*key, point)));
         }
         Some(point)
     }

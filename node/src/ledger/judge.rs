@@ -1,5 +1,6 @@
 //! Judging blocks that others proposed.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,11 @@ use crate::mempool::{PooledTransaction, verify_signatures};
 const ACTION: &str = "judge a block";
 /// Transactions whose signatures are verified in one batch.
 const BATCH_TRANSACTIONS: usize = 256;
+
+thread_local! {
+    /// Keys whose signatures this thread verified before.
+    static KNOWN: RefCell<KnownKeys> = RefCell::new(KnownKeys::new());
+}
 
 /// Why a block is not executed.
 pub(super) enum Refusal {
@@ -188,8 +194,10 @@ impl NodeLedger {
                 _ => batches.push((vec![position], vec![transaction])),
             }
         }
-        let verify =
-            |(positions, batch)| (positions, verify_signatures(batch, &mut KnownKeys::none()));
+        let verify = |(positions, batch)| {
+            let verdicts = KNOWN.with(|known| verify_signatures(batch, &mut known.borrow_mut()));
+            (positions, verdicts)
+        };
         // Waking other threads costs more than one small batch.
         let verified: Vec<(Vec<usize>, Vec<_>)> = if batches.len() < 2 {
             batches.into_iter().map(verify).collect()

@@ -66,6 +66,10 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// Last committed height.
     pub tip: Height,
+    /// Whether it came from peers or from an earlier run: more heights are probably decided.
+    pub is_tip_fetched: bool,
+    /// Blocks of the height after the tip that came from peers with a certificate.
+    pub fetched: BTreeSet<BlockId>,
     /// Validators of the height after it.
     pub members: Members,
     /// Round of that height.
@@ -110,6 +114,8 @@ impl App {
             abstains_until,
             shared,
             tip,
+            is_tip_fetched: true,
+            fetched: BTreeSet::new(),
             members,
             round: 0,
             streams: Streams::default(),
@@ -224,11 +230,18 @@ impl App {
     }
 
     /// Forgets what belonged to the height that was just committed.
-    pub async fn advance(&mut self, tip: Height, signatures: usize) -> Result<(), EngineError> {
+    pub async fn advance(
+        &mut self,
+        tip: Height,
+        id: BlockId,
+        signatures: usize,
+    ) -> Result<(), EngineError> {
         let next = tip.next();
         let set = self.on_ledger(move |ledger| ledger.validators(next)).await?;
         self.members = Members::from(&set);
         self.tip = tip;
+        self.is_tip_fetched = self.fetched.contains(&id);
+        self.fetched.clear();
         self.tip_signatures = signatures;
         self.round = 0;
         self.valid.clear();

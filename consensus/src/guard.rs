@@ -232,7 +232,7 @@ mod tests {
 
     use super::*;
     use crate::evidence::Evidence;
-    use crate::ledger::{BlockSource, BlockVerdict, DecidedBlock, ProposedBlock};
+    use crate::ledger::{BlockSource, BlockVerdict, BuildLimits, DecidedBlock, ProposedBlock};
 
     /// Keeps marks and nothing else, unless its disk is full.
     #[derive(Default)]
@@ -263,7 +263,7 @@ mod tests {
             _: Height,
             _: u32,
             _: ValidatorAddress,
-            _: Duration,
+            _: BuildLimits,
         ) -> Result<ProposedBlock, LedgerFault> {
             unused()
         }

@@ -38,6 +38,20 @@ pub struct ProposedBlock {
     pub bytes: Bytes,
 }
 
+/// How much may go into building a block, beside the ledger's own limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildLimits {
+    /// Longest wait for a first transaction.
+    pub waiting: Duration,
+    /// Most transactions.
+    pub transactions: usize,
+}
+
+impl BuildLimits {
+    /// A block of any size, at once.
+    pub const NO_WAITING: Self = Self { waiting: Duration::ZERO, transactions: usize::MAX };
+}
+
 /// Where a block that is to be validated came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockSource {
@@ -133,13 +147,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// Builds the block of `tip + 1` that this validator proposes in a round.
     ///
     /// Called again for the same height and round, also after a crash, returns the same block.
-    /// Durable before it returns. May wait up to `budget` for transactions.
+    /// Durable before it returns.
     fn propose(
         &self,
         height: Height,
         round: u32,
         proposer: ValidatorAddress,
-        budget: Duration,
+        limits: BuildLimits,
     ) -> Result<ProposedBlock, LedgerFault>;
 
     /// Executes a block of `tip + 1` against the tip. Durable before it returns

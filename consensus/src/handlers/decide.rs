@@ -59,7 +59,7 @@ pub async fn decided(
     let committed = certificate.clone();
     app.on_ledger(move |ledger| ledger.commit(&committed)).await?;
     info!(%height, round = certificate.round, %id, signatures, "committed");
-    app.advance(height, signatures).await?;
+    app.advance(height, id, signatures).await?;
     app.shared.tell(EngineEvent::Committed { certificate });
     reply.send(()).ok();
     Ok(())

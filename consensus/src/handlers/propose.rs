@@ -16,8 +16,12 @@ use crate::app::App;
 use crate::blocking::off_thread;
 use crate::context::{BlockPart, BlockValue, EngineContext, EngineHeight, StreamStart};
 use crate::engine::EngineError;
+use crate::ledger::BuildLimits;
 use crate::spawn::Role;
 use crate::statements::stream_statement;
+
+/// A block of a height that the others have probably decided: some milliseconds of work.
+const HURRIED: BuildLimits = BuildLimits { waiting: Duration::ZERO, transactions: 500 };
 
 /// What is announced at the start of a stream.
 struct Announcement {
@@ -44,9 +48,12 @@ pub async fn build(
     let number = round.as_u32().unwrap_or(0);
     let proposer = app.role.address();
     // The others wait as long for the whole block, so half of it is for the way.
-    let budget = timeout.checked_div(2).unwrap_or_default();
+    let waiting = timeout.checked_div(2).unwrap_or_default();
+    let calm = BuildLimits { waiting, ..BuildLimits::NO_WAITING };
+    // The engine asks for nothing else until it has the block, not even for a decided one.
+    let limits = if app.is_tip_fetched { HURRIED } else { calm };
     let block =
-        app.on_ledger(move |ledger| ledger.propose(height.0, number, proposer, budget)).await?;
+        app.on_ledger(move |ledger| ledger.propose(height.0, number, proposer, limits)).await?;
     debug!(%height, round = number, id = %block.id, bytes = block.bytes.len(), "proposes");
     app.valid.insert(block.id);
     reply.send(LocallyProposedValue::new(height, round, BlockValue(block.id))).ok();

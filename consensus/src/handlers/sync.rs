@@ -136,6 +136,7 @@ async fn judge(
         BlockVerdict::Valid { id } | BlockVerdict::Untimely { id, .. } => {
             debug!(%height, %id, "takes a block from a peer");
             app.valid.insert(id);
+            app.fetched.insert(id);
             Ok(Some(BlockValue(id)))
         }
         BlockVerdict::Malformed { reason } => {

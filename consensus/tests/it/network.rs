@@ -81,6 +81,32 @@ async fn a_node_that_joins_late_fetches_the_past_and_then_votes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_fetches_the_past_waits_for_no_transactions_of_its_own() {
+    let net = Net::new(4);
+    let ledgers: Vec<_> = (0..4).map(|_| ToyLedger::new(four(), 1000)).collect();
+    let mut nodes = Vec::new();
+    for (index, ledger) in (0u8..3).zip(&ledgers) {
+        nodes.push(net.run(index, ledger).await);
+    }
+    nodes[0].reaches(10).await;
+    nodes.push(net.run(3, &ledgers[3]).await);
+    nodes[3].reaches(10).await;
+    for node in nodes {
+        node.stops().await;
+    }
+    let waits_at = |ledger: &ToyLedger, heights: std::ops::RangeInclusive<u64>| -> Vec<bool> {
+        let asked = ledger.asked.lock().unwrap();
+        asked.range(heights).map(|(_, limits)| !limits.waiting.is_zero()).collect()
+    };
+    // The late node's turns below the height that the others had reached are of decided heights.
+    let late = waits_at(&ledgers[3], 1..=9);
+    assert!(!late.is_empty() && !late.contains(&true), "{late:?}");
+    let early: Vec<bool> =
+        ledgers[..3].iter().flat_map(|ledger| waits_at(ledger, 2..=10)).collect();
+    assert!(early.contains(&true), "{early:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_without_a_key_follows() {
     let net = Net::new(2);
     let alone: Schedule = Arc::new(|_| validators([0]));

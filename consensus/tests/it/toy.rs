@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cets_consensus::{
-    BlockSource, BlockVerdict, DecidedBlock, EngineConfig, EngineError, EngineKeys, EngineMonitor,
-    EngineSigner, Evidence, GuardMark, Ledger, LedgerFault, LocalSigner, ProposedBlock,
-    RoundTimeouts, peer_id, start,
+    BlockSource, BlockVerdict, BuildLimits, DecidedBlock, EngineConfig, EngineError, EngineKeys,
+    EngineMonitor, EngineSigner, Evidence, GuardMark, Ledger, LedgerFault, LocalSigner,
+    ProposedBlock, RoundTimeouts, peer_id, start,
 };
 use cets_contracts::block::{Block, Certificate, Header, Validator, ValidatorSet};
 use cets_contracts::types::{
@@ -81,6 +81,8 @@ pub struct ToyLedger {
     pub guard_fails_from: Mutex<Option<Height>>,
     /// How long it takes to judge a proposed block.
     pub judges_for: Mutex<Duration>,
+    /// What it was asked to propose: the last time of each height.
+    pub asked: Mutex<BTreeMap<u64, BuildLimits>>,
 }
 
 impl ToyLedger {
@@ -93,6 +95,7 @@ impl ToyLedger {
             fails_at: Mutex::default(),
             guard_fails_from: Mutex::default(),
             judges_for: Mutex::default(),
+            asked: Mutex::default(),
         })
     }
 
@@ -179,8 +182,9 @@ impl Ledger for ToyLedger {
         height: Height,
         round: u32,
         proposer: ValidatorAddress,
-        _budget: Duration,
+        limits: BuildLimits,
     ) -> Result<ProposedBlock, LedgerFault> {
+        self.asked.lock().unwrap().insert(height.get(), limits);
         let mut disk = self.disk();
         assert_eq!(height, Self::tip_of(&disk).next());
         if let Some(block) = disk.proposed.get(&(height.get(), round)) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cets_consensus::{LedgerFault, ProposedBlock};
+use cets_consensus::{BuildLimits, LedgerFault, ProposedBlock};
 use cets_contracts::block::{Block, BlockExecutor, PushError};
 use cets_contracts::types::{Height, TxId, ValidatorAddress};
 
@@ -21,7 +21,7 @@ impl NodeLedger {
         height: Height,
         round: u32,
         proposer: ValidatorAddress,
-        budget: Duration,
+        limits: BuildLimits,
     ) -> Result<ProposedBlock, LedgerFault> {
         let fault = |error| LedgerFault::new(ACTION, error);
         self.check_next(ACTION, height)?;
@@ -33,10 +33,10 @@ impl NodeLedger {
             return Ok(ProposedBlock { id, bytes });
         }
         if round == 0 {
-            self.wait_for_transactions(budget);
+            self.wait_for_transactions(limits.waiting);
         }
         let started = Instant::now();
-        let (outcome, block) = self.fill(proposer)?;
+        let (outcome, block) = self.fill(proposer, limits.transactions)?;
         let id = outcome.executed.header.id();
         let bytes = bytes::Bytes::from(block.encode());
         self.store.save_proposal(id, height, round, &bytes).map_err(fault)?;
@@ -48,20 +48,25 @@ impl NodeLedger {
     }
 
     /// Waits until a transaction arrives; without any until an empty block is due, never longer
-    /// than the round allows.
-    fn wait_for_transactions(&self, budget: Duration) {
+    /// than it may.
+    fn wait_for_transactions(&self, longest: Duration) {
         let now = Instant::now();
         let since_commit = now.saturating_duration_since(self.pending().committed_at);
         let idle = self.settings.idle_block_interval.saturating_sub(since_commit);
-        if let Some(deadline) = now.checked_add(budget.min(idle)) {
+        if let Some(deadline) = now.checked_add(longest.min(idle)) {
             self.mempool.wait_until_filled(deadline);
         }
     }
 
     /// Executes waiting transactions until a limit is met. Those that may not stand in any block
     /// leave the mempool.
-    fn fill(&self, proposer: ValidatorAddress) -> Result<(Outcome, Block), LedgerFault> {
+    fn fill(
+        &self,
+        proposer: ValidatorAddress,
+        most: usize,
+    ) -> Result<(Outcome, Block), LedgerFault> {
         let deadline = Instant::now().checked_add(self.settings.block_build_time_max);
+        let most = self.settings.block_transactions_max.min(most);
         let committed = self.state.read();
         let state = &committed.state;
         let time = self.clock.now().max(state.tip.time.saturating_add_millis(1));
@@ -79,7 +84,7 @@ impl NodeLedger {
                 let Some(left) = bytes_left.checked_sub(transaction.bytes().len()) else {
                     break 'fill;
                 };
-                if late || taken.len() >= self.settings.block_transactions_max {
+                if late || taken.len() >= most {
                     break 'fill;
                 }
                 let stranger = executor

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cets_consensus::{
-    BlockSource, BlockVerdict, DecidedBlock, Evidence, GuardMark, Ledger, LedgerFault,
+    BlockSource, BlockVerdict, BuildLimits, DecidedBlock, Evidence, GuardMark, Ledger, LedgerFault,
     ProposedBlock,
 };
 use cets_contracts::block::{Certificate, ValidatorSet};
@@ -164,9 +164,9 @@ impl Ledger for NodeLedger {
         height: Height,
         round: u32,
         proposer: ValidatorAddress,
-        budget: Duration,
+        limits: BuildLimits,
     ) -> Result<ProposedBlock, LedgerFault> {
-        self.build(height, round, proposer, budget)
+        self.build(height, round, proposer, limits)
     }
 
     fn validate(

@@ -11,7 +11,7 @@ use cets_api::ledger_client::LedgerClient;
 use cets_api::operations_client::OperationsClient;
 use cets_api::token;
 use cets_api::transactions_client::TransactionsClient;
-use cets_consensus::Ledger as _;
+use cets_consensus::{BuildLimits, Ledger as _};
 use cets_contracts::block::{Certificate, CommitSignature, VoteStep, vote_sign_bytes};
 use cets_contracts::genesis::Genesis;
 use cets_contracts::types::{AccountId, BlockTime, ChainId, PublicKey, Signature};
@@ -168,7 +168,8 @@ impl Network {
 fn decide(ledger: &NodeLedger, chain: ChainId) {
     let (key, address) = (secret(VALIDATOR), super::rpc_market::validator().address());
     let height = ledger.tip().unwrap().next();
-    let block = ledger.propose(height, 0, address, Duration::from_millis(100)).unwrap();
+    let limits = BuildLimits { waiting: Duration::from_millis(100), ..BuildLimits::NO_WAITING };
+    let block = ledger.propose(height, 0, address, limits).unwrap();
     let message = vote_sign_bytes(chain, VoteStep::Precommit, height, 0, Some(block.id));
     let signature = Signature::new(key.sign(&message).to_bytes());
     let signatures = vec![CommitSignature { validator: address, signature }];

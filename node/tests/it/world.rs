@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use cets_consensus::{BlockSource, BlockVerdict, Ledger, ProposedBlock};
+use cets_consensus::{BlockSource, BlockVerdict, BuildLimits, Ledger, ProposedBlock};
 use cets_contracts::block::{Certificate, CommitSignature, Validator, VoteStep, vote_sign_bytes};
 use cets_contracts::genesis::{ClockRule, Genesis, GenesisAccount, GenesisParameter};
 use cets_contracts::rules::Payload;
@@ -264,7 +263,7 @@ impl Desk {
 
     pub fn propose(&self) -> ProposedBlock {
         let proposer = address(&self.genesis, self.number);
-        self.ledger.propose(self.next(), 0, proposer, Duration::ZERO).unwrap()
+        self.ledger.propose(self.next(), 0, proposer, BuildLimits::NO_WAITING).unwrap()
     }
 
     pub fn judge(&self, from: &Self, block: &ProposedBlock) -> BlockVerdict {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cets_consensus::{
-    BlockSource, BlockVerdict, DecidedBlock, Evidence, GuardMark, Ledger, LedgerFault,
+    BlockSource, BlockVerdict, BuildLimits, DecidedBlock, Evidence, GuardMark, Ledger, LedgerFault,
     ProposedBlock,
 };
 use cets_contracts::block::{Block, Certificate, Header, ValidatorSet};
@@ -153,7 +153,7 @@ impl Ledger for OpaqueLedger {
         height: Height,
         round: u32,
         proposer: ValidatorAddress,
-        _budget: Duration,
+        _limits: BuildLimits,
     ) -> Result<ProposedBlock, LedgerFault> {
         let mut disk = self.disk();
         if let Some(block) = disk.proposed.get(&round) {

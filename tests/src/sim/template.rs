@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cets_consensus::Ledger as _;
 use cets_consensus::simulation::Device;
+use cets_consensus::{BuildLimits, Ledger as _};
 use cets_contracts::block::{Certificate, CommitSignature, VoteStep, vote_sign_bytes};
 use cets_contracts::genesis::Genesis;
 use cets_contracts::rules::Payload;
@@ -122,7 +122,7 @@ impl Template {
                 pool.submit_in_place(vec![signed], Origin::Client);
             }
             let height = ledger.tip().unwrap().next();
-            let block = ledger.propose(height, 0, proposer, Duration::ZERO).unwrap();
+            let block = ledger.propose(height, 0, proposer, BuildLimits::NO_WAITING).unwrap();
             let certificate = self.certify(height, block.id);
             ledger.commit(&certificate).unwrap();
             self.oracle.observe("template", &store, &known, height);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::numbered::Numbered;
+use super::numbered::{Numbered, key_of};
 use super::{Key, Table};
 
 /// Tables, and a place for keys of none; those are never inserted by the state.
@@ -163,18 +163,16 @@ impl<V> Entries<V> {
 
 impl<V> FromIterator<(Key, V)> for ByTable<V> {
     fn from_iter<I: IntoIterator<Item = (Key, V)>>(entries: I) -> Self {
-        let mut map = Self::default();
-        // Entries in order make each plain map without searching.
+        // Entries in order make each map without searching.
         let mut sorted: [Vec<(Key, V)>; PLACES] = core::array::from_fn(|_| Vec::new());
         for (key, value) in entries {
-            match map.table_mut(&key) {
-                Entries::Plain(_) => sorted[place_of(&key)].push((key, value)),
-                Entries::Numbered(entries) => drop(entries.insert(&key, value)),
-            }
+            sorted[place_of(&key)].push((key, value));
         }
-        for (table, sorted) in map.tables.iter_mut().zip(sorted) {
-            if let Entries::Plain(entries) = table {
-                *entries = sorted.into_iter().collect();
+        let mut map = Self::default();
+        for (table, entries) in map.tables.iter_mut().zip(sorted) {
+            match table {
+                Entries::Plain(plain) => *plain = entries.into_iter().collect(),
+                Entries::Numbered(numbered) => *numbered = entries.into_iter().collect(),
             }
         }
         map
@@ -183,13 +181,6 @@ impl<V> FromIterator<(Key, V)> for ByTable<V> {
 
 fn place_of(key: &Key) -> usize {
     PLACE_OF_PREFIX[usize::from(key.prefix())]
-}
-
-const fn key_of(bound: Bound<&Key>) -> Option<&Key> {
-    match bound {
-        Bound::Included(key) | Bound::Excluded(key) => Some(key),
-        Bound::Unbounded => None,
-    }
 }
 
 #[cfg(test)]

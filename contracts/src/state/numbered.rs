@@ -17,18 +17,18 @@ const NUMBER_BYTES: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Numbered<V> {
     groups: BTreeMap<Key, BTreeMap<u64, V>>,
-    length: usize,
 }
 
 impl<V> Default for Numbered<V> {
     fn default() -> Self {
-        Self { groups: BTreeMap::new(), length: 0 }
+        Self { groups: BTreeMap::new() }
     }
 }
 
 impl<V> Numbered<V> {
-    pub(super) const fn len(&self) -> usize {
-        self.length
+    /// Entries, counted group by group.
+    pub(super) fn len(&self) -> usize {
+        self.groups.values().map(BTreeMap::len).fold(0, usize::saturating_add)
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&V> {
@@ -44,12 +44,8 @@ impl<V> Numbered<V> {
     /// # Panics
     /// When the key has no number; keys of these tables are made with one.
     pub(super) fn insert(&mut self, key: &Key, value: V) -> Option<V> {
-        let (group, number) = key.split_number().expect("keys of the table end in a number");
-        let before = self.groups.entry(group).or_default().insert(number, value);
-        if before.is_none() {
-            self.length = self.length.saturating_add(1);
-        }
-        before
+        let (group, number) = split(key);
+        self.groups.entry(group).or_default().insert(number, value)
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<V> {
@@ -59,7 +55,6 @@ impl<V> Numbered<V> {
         if values.is_empty() {
             self.groups.remove(&group);
         }
-        self.length = self.length.saturating_sub(1);
         Some(before)
     }
 
@@ -125,12 +120,20 @@ impl<V> Numbered<V> {
 
 impl<V> FromIterator<(Key, V)> for Numbered<V> {
     fn from_iter<I: IntoIterator<Item = (Key, V)>>(entries: I) -> Self {
-        let mut map = Self::default();
+        // A tree is made of all its entries without searching for the place of each.
+        let mut groups: BTreeMap<Key, Vec<(u64, V)>> = BTreeMap::new();
         for (key, value) in entries {
-            map.insert(&key, value);
+            let (group, number) = split(&key);
+            groups.entry(group).or_default().push((number, value));
         }
-        map
+        let trees = groups.into_iter().map(|(group, values)| (group, values.into_iter().collect()));
+        Self { groups: trees.collect() }
     }
+}
+
+/// A whole key of the table, divided.
+fn split(key: &Key) -> (Key, u64) {
+    key.split_number().expect("keys of the table end in a number")
 }
 
 /// Entries of a group with their whole keys.
@@ -171,7 +174,8 @@ fn rest(key: &Key, group: &Key) -> (u64, Ordering) {
     (u64::from_be_bytes(bytes), rest.len().cmp(&NUMBER_BYTES))
 }
 
-const fn key_of(bound: Bound<&Key>) -> Option<&Key> {
+/// The key of a bound.
+pub(super) const fn key_of(bound: Bound<&Key>) -> Option<&Key> {
     match bound {
         Bound::Included(key) | Bound::Excluded(key) => Some(key),
         Bound::Unbounded => None,

@@ -186,6 +186,18 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
+    /// Deletes a record that was found in the state below, where no block wrote over it.
+    pub(super) fn delete_below<R: Record>(&mut self, key: Key) -> Result<(), Fault> {
+        self.check_table::<R>()?;
+        self.set(key, Write::Delete);
+        Ok(())
+    }
+
+    /// Whether the block wrote nothing under a key.
+    pub(super) fn is_unwritten(&self, key: &Key) -> bool {
+        self.block.get(key).is_none()
+    }
+
     /// Remembers a transaction, which may then not be ordered again.
     pub(crate) fn remember(&mut self, valid_until: BlockTime, id: &TxId) {
         self.remembered.insert(valid_until, id);

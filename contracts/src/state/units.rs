@@ -202,9 +202,17 @@ impl Overlay<'_> {
         self.put(index_key(&range, &place), &RangeEnd { end })
     }
 
+    /// Removes a stored range that lies in a place.
     fn remove_range(&mut self, range: SerialRange, place: UnitPlace) -> Result<(), Fault> {
-        self.delete::<UnitRange>(record_key(&range))?;
-        self.delete::<RangeEnd>(index_key(&range, &place))
+        let (record, index) = (record_key(&range), index_key(&range, &place));
+        // A range that the block has not written lies in the state below, and its index with it.
+        if self.is_unwritten(&record) {
+            self.delete_below::<UnitRange>(record)?;
+            self.delete_below::<RangeEnd>(index)
+        } else {
+            self.delete::<UnitRange>(record)?;
+            self.delete::<RangeEnd>(index)
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Running the audit over a history.
 //!
-//! One thread reads, one executes in order, and all that are free prepare the blocks ahead:
+//! One thread reads, one executes in order, and the others prepare the blocks ahead of it:
 //! signatures are verified in batches across transactions and blocks.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,6 @@ use cets_contracts::audit::{
 use cets_contracts::block::ValidatorSet;
 use cets_contracts::crypto::KnownKeys;
 use cets_contracts::types::Height;
-use rayon::prelude::*;
 
 use super::{HistorySource, read_snapshot, write_snapshot};
 use crate::error::{CliError, ErrorKind};
@@ -24,14 +24,14 @@ use crate::text;
 use crate::text::{Lang, Text};
 
 /// Most blocks that are prepared together.
-const BATCH_BLOCKS_MAX: usize = 1_024;
-/// Bytes of blocks after which a batch is closed.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+const CHUNK_BLOCKS_MAX: usize = 1_024;
 /// Bytes of blocks whose signatures are verified as one; about 4,000 transfers. The larger, the
 /// more signatures of one key share its point.
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// Batches that may wait to be prepared.
-const BATCHES_WAITING_MAX: usize = 2;
+/// Chunks that were read and wait to be prepared.
+const CHUNKS_WAITING_MAX: usize = 4;
+/// Chunks per thread that are prepared ahead of the one that is executed.
+const CHUNKS_AHEAD_PER_THREAD: usize = 2;
 
 thread_local! {
     /// Keys whose signatures this thread verified before.
@@ -88,7 +88,7 @@ pub struct Progressed {
 pub type Progress<'a> = &'a (dyn Fn(Progressed) + Sync);
 
 /// Consecutive blocks and the height of the first.
-type Batch = (Height, Vec<StoredBlock>);
+type Chunk = (Height, Vec<StoredBlock>);
 type Prepared = Vec<Result<PreparedBlock, AuditError>>;
 
 /// Audits a history from genesis, or from where an earlier run stopped, to its end.
@@ -101,11 +101,11 @@ pub fn audit(
     let mut auditor = start(source, plan)?;
     let before = auditor.report().transactions;
     std::thread::scope(|scope| {
-        let (sender, batches) = sync_channel(BATCHES_WAITING_MAX);
+        let (sender, chunks) = sync_channel(CHUNKS_WAITING_MAX);
         let first = auditor.state().tip.height.next();
         let source = &mut *source;
         scope.spawn(move || read_blocks(source, first, &sender));
-        check_blocks(&mut auditor, &batches, plan, progress)
+        check_blocks(&mut auditor, &chunks, plan, progress)
     })?;
     // The records of the history and all invariants of the state need each other as little as
     // they need the clock: they are checked side by side.
@@ -168,115 +168,106 @@ pub fn broken_text(what: Text) -> CliError {
     .fact("audit", "broken")
 }
 
-/// Reads batches; a receiver that went away found an error and needs no more.
+/// Reads chunks; a receiver that went away found an error and needs no more.
 fn read_blocks(
     source: &mut dyn HistorySource,
     first: Height,
-    sender: &SyncSender<Result<Batch, CliError>>,
+    sender: &SyncSender<Result<Chunk, CliError>>,
 ) {
     let mut height = first;
     loop {
-        let mut batch = Vec::new();
+        let mut blocks = Vec::new();
         let mut bytes = 0usize;
         let last = loop {
-            if batch.len() >= BATCH_BLOCKS_MAX || bytes >= BATCH_BYTES {
+            if blocks.len() >= CHUNK_BLOCKS_MAX || bytes >= CHUNK_BYTES {
                 break false;
             }
             match source.next_block() {
                 Ok(Some(block)) => {
                     bytes = bytes.saturating_add(block.block.len());
-                    batch.push(block);
+                    blocks.push(block);
                 }
                 Ok(None) => break true,
                 Err(error) => {
                     // Blocks before the failure are checked first.
-                    sender.send(Ok((height, batch))).ok();
+                    sender.send(Ok((height, blocks))).ok();
                     sender.send(Err(error)).ok();
                     return;
                 }
             }
         };
         let first = height;
-        height = batch.iter().fold(height, |height, _| height.next());
-        if sender.send(Ok((first, batch))).is_err() || last {
+        height = blocks.iter().fold(height, |height, _| height.next());
+        if sender.send(Ok((first, blocks))).is_err() || last {
             return;
         }
     }
 }
 
-/// Decodes blocks and verifies their signatures on all threads, chunk by chunk.
+/// Decodes blocks and verifies their signatures.
 ///
 /// `validators` probably decide them: their certificates are verified here already.
-fn prepare((first, blocks): Batch, validators: &ValidatorSet) -> Prepared {
-    let validators = Arc::new(validators.clone());
-    let mut chunks: Vec<Batch> = Vec::new();
-    let mut bytes = CHUNK_BYTES;
-    for (height, block) in (first.get()..).map(Height::new).zip(blocks) {
-        if bytes >= CHUNK_BYTES {
-            chunks.push((height, Vec::new()));
-            bytes = 0;
-        }
-        bytes = bytes.saturating_add(block.block.len());
-        if let Some((_, chunk)) = chunks.last_mut() {
-            chunk.push(block);
-        }
+fn prepare((first, blocks): Chunk, validators: &Arc<ValidatorSet>) -> Prepared {
+    let many =
+        |known: &RefCell<KnownKeys>| PreparedBlock::many(first, blocks, &mut known.borrow_mut());
+    let mut prepared = KNOWN.with(many);
+    for block in prepared.iter_mut().flatten() {
+        block.check_certificate(validators);
     }
-    let prepared: Vec<Prepared> = chunks
-        .into_par_iter()
-        .map(|(first, blocks)| {
-            let many = |known: &RefCell<KnownKeys>| {
-                PreparedBlock::many(first, blocks, &mut known.borrow_mut())
-            };
-            let mut prepared = KNOWN.with(many);
-            for block in prepared.iter_mut().flatten() {
-                block.check_certificate(&validators);
-            }
-            prepared
-        })
-        .collect();
-    prepared.into_iter().flatten().collect()
+    prepared
 }
 
-/// Executes batch after batch while the next one is prepared.
+/// Executes chunk after chunk on this thread while the other threads prepare the next ones.
 fn check_blocks(
     auditor: &mut Auditor,
-    batches: &Receiver<Result<Batch, CliError>>,
+    chunks: &Receiver<Result<Chunk, CliError>>,
     plan: &AuditPlan<'_>,
     progress: Progress<'_>,
 ) -> Result<(), CliError> {
+    let ahead_max = rayon::current_num_threads().saturating_mul(CHUNKS_AHEAD_PER_THREAD);
     let mut saved = auditor.state().tip.height.get();
     let mut transactions = 0u64;
-    let mut ready: Option<Result<Prepared, CliError>> = Some(Ok(Vec::new()));
-    while let Some(batch) = ready.take() {
-        let batch = batch?;
-        let validators = auditor.validators().clone();
-        let next = batches.recv().ok();
-        let (checked, prepared) = rayon::join(
-            || check_batch(auditor, batch, &mut transactions, progress),
-            || next.map(|next| next.map(|batch| prepare(batch, &validators))),
-        );
-        checked.map_err(|error| broken(&error))?;
-        ready = prepared;
-        let height = auditor.state().tip.height.get();
-        let stopped = plan.is_stopped() && ready.is_some();
-        if stopped || height.saturating_sub(saved) >= plan.save_every {
-            save(auditor, plan)?;
-            saved = height;
+    rayon::in_place_scope(|scope| {
+        let mut ahead: VecDeque<Receiver<Prepared>> = VecDeque::new();
+        let mut end: Option<Result<(), CliError>> = None;
+        loop {
+            while end.is_none() && ahead.len() < ahead_max {
+                match chunks.recv() {
+                    Ok(Ok(chunk)) => {
+                        let validators = Arc::new(auditor.validators().clone());
+                        let (sender, prepared) = sync_channel(1);
+                        scope.spawn(move |_| drop(sender.send(prepare(chunk, &validators))));
+                        ahead.push_back(prepared);
+                    }
+                    Ok(Err(error)) => end = Some(Err(error)),
+                    Err(_) => end = Some(Ok(())),
+                }
+            }
+            let Some(next) = ahead.pop_front() else { return end.unwrap_or(Ok(())) };
+            // A thread that panicked left nothing; the scope passes its panic on.
+            let Ok(prepared) = next.recv() else { return Ok(()) };
+            check_chunk(auditor, prepared, &mut transactions, progress)
+                .map_err(|error| broken(&error))?;
+            let height = auditor.state().tip.height.get();
+            let stopped = plan.is_stopped() && !(ahead.is_empty() && end.is_some());
+            if stopped || height.saturating_sub(saved) >= plan.save_every {
+                save(auditor, plan)?;
+                saved = height;
+            }
+            if stopped {
+                return Err(interrupted(height, plan));
+            }
         }
-        if stopped {
-            return Err(interrupted(height, plan));
-        }
-    }
-    Ok(())
+    })
 }
 
-fn check_batch(
+fn check_chunk(
     auditor: &mut Auditor,
-    batch: Prepared,
+    chunk: Prepared,
     transactions: &mut u64,
     progress: Progress<'_>,
 ) -> Result<(), AuditError> {
-    for block in batch {
+    for block in chunk {
         let checked = auditor.check_block(block?)?;
         let count = u64::try_from(checked.outcomes.len()).unwrap_or(u64::MAX);
         *transactions = transactions.saturating_add(count);

@@ -15,6 +15,7 @@ use rand_core::{Rng as _, SeedableRng as _};
 use sha2::{Digest as _, Sha512};
 
 use super::{KnownKeys, SignedMessage, verify};
+use crate::types::Signature;
 
 /// A signature as the equation needs it.
 struct Term<'a> {
@@ -111,13 +112,14 @@ fn holds(terms: &[Term<'_>]) -> bool {
     .is_identity()
 }
 
-/// Factors that nobody could know before all messages, keys and signatures were chosen.
+/// Factors that nobody could know before all messages, keys and signatures were chosen: a challenge
+/// is a digest of message, key and commitment, and the response is the rest of the signature.
 fn factors(terms: &[Term<'_>]) -> ChaCha20Rng {
-    let mut seed = blake3::Hasher::new();
-    for SignedMessage { key, signature, message } in terms.iter().map(|term| term.signed) {
-        let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
-        seed.update(key.as_bytes()).update(signature.as_bytes());
-        seed.update(&length.to_le_bytes()).update(message);
+    // In one piece, of which BLAKE3 hashes many parts side by side.
+    let mut seed = Vec::with_capacity(terms.len().saturating_mul(Signature::LEN));
+    for term in terms {
+        seed.extend_from_slice(term.challenge.as_bytes());
+        seed.extend_from_slice(term.response.as_bytes());
     }
-    ChaCha20Rng::from_seed(*seed.finalize().as_bytes())
+    ChaCha20Rng::from_seed(*blake3::hash(&seed).as_bytes())
 }

@@ -16,7 +16,9 @@ use cets_contracts::audit::{
 };
 use cets_contracts::block::ValidatorSet;
 use cets_contracts::crypto::KnownKeys;
+use cets_contracts::invariants;
 use cets_contracts::types::Height;
+use rayon::prelude::*;
 
 use super::{HistorySource, read_snapshot, write_snapshot};
 use crate::error::{CliError, ErrorKind};
@@ -109,8 +111,11 @@ pub fn audit(
     })?;
     // The records of the history and all invariants of the state need each other as little as
     // they need the clock: they are checked side by side.
-    let (invariants, records_compared) =
-        rayon::join(|| auditor.check_invariants(), || compare_records(&auditor, &mut *source));
+    let parts = || invariants::PARTS.into_par_iter().map(|part| auditor.check_part(part));
+    let (invariants, records_compared) = rayon::join(
+        || parts().collect::<Result<(), AuditError>>(),
+        || compare_records(&auditor, &mut *source),
+    );
     invariants.map_err(|error| broken(&error))?;
     let records_compared = records_compared?;
     auditor.check_end(source.end()?).map_err(|error| broken(&error))?;

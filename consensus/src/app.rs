@@ -135,17 +135,23 @@ impl App {
         channels: &mut Channels<EngineContext>,
         mut shutdown: Shutdown<'_>,
     ) -> Result<Exit, EngineError> {
-        let mut look = tokio::time::interval(NETWORK_LOOK_INTERVAL);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Asked beside the messages, which do not wait for the answer.
+        let requests = channels.net_requests.clone();
+        let network_ends = async move {
+            loop {
+                tokio::time::sleep(NETWORK_LOOK_INTERVAL).await;
+                if !network_runs(&requests).await {
+                    return;
+                }
+            }
+        };
+        tokio::pin!(network_ends);
         loop {
             let message = tokio::select! {
                 biased;
                 () = shutdown.as_mut() => return Ok(Exit::Shutdown),
                 () = self.guard.alarm() => return Ok(Exit::Alarm),
-                _ = look.tick() => {
-                    if network_runs(&channels.net_requests).await {
-                        continue;
-                    }
+                () = &mut network_ends => {
                     let address = self.config.listen_address.clone();
                     return Err(EngineError::Network { address });
                 }

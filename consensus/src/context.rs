@@ -314,9 +314,25 @@ impl Members {
         self.0.iter().find(|member| member.address.0 == address).map(|member| member.key)
     }
 
-    /// Number of validators.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// Fewest others with whom a validator has more than two thirds of the power; none when it is
+    /// no validator.
+    pub fn others_for_quorum(&self, own: ValidatorAddress) -> Option<usize> {
+        let own = self.0.iter().find(|member| member.address.0 == own)?;
+        let others = self.0.iter().filter(|member| member.address != own.address);
+        let mut powers: Vec<VotingPower> = others.map(|member| member.power).collect();
+        powers.sort_unstable_by(|one, other| other.cmp(one));
+        let total = u128::from(engine::ValidatorSet::total_voting_power(self));
+        let is_quorum = |power: u64| u128::from(power).saturating_mul(3) > total.saturating_mul(2);
+        let mut power = own.power;
+        let mut count = 0usize;
+        for next in powers {
+            if is_quorum(power) {
+                break;
+            }
+            power = power.saturating_add(next);
+            count = count.saturating_add(1);
+        }
+        Some(count)
     }
 }
 
@@ -417,5 +433,34 @@ impl engine::Context for EngineContext {
         voter: EngineAddress,
     ) -> BlockVote {
         BlockVote { step: VoteType::Precommit, height, round, value, voter }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(powers: &[VotingPower]) -> Members {
+        let member = |(index, power): (u8, &VotingPower)| Member {
+            address: EngineAddress(ValidatorAddress::new([index; 20])),
+            key: PublicKey::new([index; 32]),
+            power: *power,
+        };
+        Members((0u8..).zip(powers).map(member).collect())
+    }
+
+    #[test]
+    fn a_quorum_is_of_power_and_not_of_people() {
+        let others = |powers: &[VotingPower], own: u8| {
+            members(powers).others_for_quorum(ValidatorAddress::new([own; 20]))
+        };
+        assert_eq!(others(&[1], 0), Some(0));
+        assert_eq!(others(&[1, 1, 1, 1], 2), Some(2));
+        assert_eq!(others(&[1; 7], 0), Some(4));
+        // Two thirds are not enough.
+        assert_eq!(others(&[1, 1, 1], 0), Some(2));
+        assert_eq!(others(&[10, 1, 1, 1], 0), Some(0));
+        assert_eq!(others(&[10, 1, 1, 1], 1), Some(1));
+        assert_eq!(others(&[1, 1, 1, 1], 9), None);
     }
 }

@@ -240,9 +240,7 @@ pub async fn start(
     let path = config.wal_path.clone();
     settle_log(&path)?;
     let logged = logged_height(&path).map_err(|source| LogError::Unreadable { path, source })?;
-    let abstains_until = must_abstain_until(guard.height(), logged, tip);
-    // A block must come that says for certain what this node may have signed before.
-    let abstains_until = abstains_until.max(withheld.then_some(tip.next()));
+    let abstains_until = must_abstain_until(guard.height(), logged, withheld, tip);
     let life = new_life(&config, &keys, chain_id, &guard, &shared, abstains_until).await?;
     Ok(EngineHandle { config, keys, ledger, chain_id, guard, shared, peer_id, life })
 }

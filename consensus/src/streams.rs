@@ -178,6 +178,8 @@ pub struct Streams {
     bytes: usize,
     bytes_waiting: usize,
     ages: u64,
+    /// Age of the newest stream when the tip was committed.
+    ages_at_commit: u64,
 }
 
 impl Streams {
@@ -259,17 +261,23 @@ impl Streams {
         due.remove(&height).unwrap_or_default()
     }
 
-    /// Drops streams of committed heights.
+    /// Drops streams of committed heights, and those whose start did not come within a height.
     pub fn committed(&mut self, tip: Height) {
-        let old: Vec<StreamKey> = self
-            .open
-            .iter()
-            .filter(|(_, stream)| stream.start.as_ref().is_some_and(|start| start.height <= tip))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in old {
+        let (before, now) = (self.ages_at_commit, self.ages);
+        let is_old = |stream: &Stream| match &stream.start {
+            Some(start) => start.height <= tip,
+            None => stream.age <= before,
+        };
+        let old = self.open.iter().filter(|(_, stream)| is_old(stream));
+        for key in old.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.drop_stream(&key);
         }
+        self.ages_at_commit = now;
+    }
+
+    /// Drops a stream, if it is open.
+    pub fn forget(&mut self, key: &StreamKey) {
+        self.drop_stream(key);
     }
 
     /// Bytes held by open streams and waiting blocks, as they were added up.
@@ -401,6 +409,21 @@ mod tests {
             }
             assert_eq!(streams.bytes_held(), 0);
         }
+    }
+
+    #[test]
+    fn pieces_whose_start_is_refused_or_does_not_come_are_dropped() {
+        let mut streams = Streams::default();
+        for stream in 1..=2 {
+            assert_eq!(streams.add(TIP, key(1, stream), 1, piece("abc")), Ok(None));
+        }
+        streams.forget(&key(1, 1));
+        assert_eq!(streams.bytes_held(), 3);
+        // The start may still be on its way when a height is committed, not at the next one.
+        streams.committed(TIP.next());
+        assert_eq!(streams.bytes_held(), 3);
+        streams.committed(TIP.next().next());
+        assert_eq!(streams.bytes_held(), 0);
     }
 
     #[test]

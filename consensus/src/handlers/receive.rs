@@ -45,13 +45,15 @@ fn collect(
     publisher: Bytes,
     message: StreamMessage<BlockPart>,
 ) -> Option<ReceivedBlock> {
+    let key = StreamKey { publisher, stream: message.stream_id.to_bytes() };
     if let StreamContent::Data(BlockPart::Start(start)) = &message.content
         && start.height > app.tip
         && !is_from_proposer(app, start)
     {
-        return drop_stream(app, "not announced by the proposer of the round");
+        // Pieces that came before their start go with it.
+        app.streams.forget(&key);
+        return refuse(app, "not announced by the proposer of the round");
     }
-    let key = StreamKey { publisher, stream: message.stream_id.to_bytes() };
     let part = match message.content {
         StreamContent::Data(part) => StreamPart::Part(part),
         StreamContent::Fin => StreamPart::End,
@@ -60,11 +62,12 @@ fn collect(
         Ok(block) => block,
         // Streams of heights that are decided by now are no offence.
         Err(crate::streams::StreamError::Height { height }) if height <= app.tip => None,
-        Err(error) => drop_stream(app, &error.to_string()),
+        Err(error) => refuse(app, &error.to_string()),
     }
 }
 
-fn drop_stream(app: &App, reason: &str) -> Option<ReceivedBlock> {
+/// Counts a stream or a block that is not taken.
+fn refuse(app: &App, reason: &str) -> Option<ReceivedBlock> {
     warn!(reason, "a block stream is dropped");
     app.shared.update(|health| {
         health.streams_dropped = health.streams_dropped.saturating_add(1);
@@ -100,21 +103,21 @@ pub async fn assess(
     }
     if start.height != app.height() {
         if let Err(error) = app.streams.wait(block) {
-            drop_stream(app, &error.to_string());
+            refuse(app, &error.to_string());
         }
         return Ok(None);
     }
     let (height, round, id) = (start.height, start.round, start.block_id);
     if start.proposer != app.members.proposer_address(height, round) {
-        drop_stream(app, "not announced by the proposer of the round");
+        refuse(app, "not announced by the proposer of the round");
         return Ok(None);
     }
     if round > app.round.saturating_add(ROUNDS_AHEAD_MAX) {
-        drop_stream(app, "too many rounds ahead");
+        refuse(app, "too many rounds ahead");
         return Ok(None);
     }
     if start.polka_round.is_some_and(|polka_round| polka_round >= round) {
-        drop_stream(app, "its polka lies in no earlier round");
+        refuse(app, "its polka lies in no earlier round");
         return Ok(None);
     }
     if start.polka_round.is_some() && app.valid.contains(&id) {
@@ -123,7 +126,7 @@ pub async fn assess(
     let assessed = app.assessed.entry(round).or_default();
     *assessed = assessed.saturating_add(1);
     if *assessed > BLOCKS_PER_ROUND_MAX {
-        drop_stream(app, "too many blocks in one round");
+        refuse(app, "too many blocks in one round");
         return Ok(None);
     }
     let source = match start.polka_round {
@@ -150,12 +153,12 @@ fn judge(
         | BlockVerdict::Invalid { id, .. }
         | BlockVerdict::Untimely { id, .. } => *id,
         BlockVerdict::Malformed { reason } => {
-            drop_stream(app, reason);
+            refuse(app, reason);
             return None;
         }
     };
     if found != start.block_id {
-        drop_stream(app, "the block is not the announced one");
+        refuse(app, "the block is not the announced one");
         return None;
     }
     match verdict {

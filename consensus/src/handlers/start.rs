@@ -20,11 +20,8 @@ const PEERS_POLL: Duration = Duration::from_millis(50);
 
 /// Peers without which nothing can be decided.
 fn peers_needed(app: &App) -> usize {
-    let validators = app.members.len();
-    let quorum = validators.saturating_mul(2).checked_div(3).unwrap_or(0).saturating_add(1);
-    let address = app.role.address();
-    if app.members.key(address).is_some() { quorum.saturating_sub(1) } else { 1 }
-        .min(app.config.persistent_peers.len())
+    let others = app.members.others_for_quorum(app.role.address()).unwrap_or(1);
+    others.min(app.config.persistent_peers.len())
 }
 
 /// Answers where to start, once a quorum is connected or the wait is over.

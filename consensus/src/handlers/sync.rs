@@ -128,10 +128,22 @@ async fn judge(
             return Ok(None);
         }
     };
-    let source = BlockSource::Decided { id: certificate.block_id };
     let number = round.as_u32().unwrap_or(0);
-    let verdict =
-        app.on_ledger(move |ledger| ledger.validate(height, number, source, block)).await?;
+    let chain_id = app.chain_id;
+    // The engine compares the certificate beside the block with what is found here, afterwards.
+    let verdict = app.on_ledger(move |ledger| {
+        let validators = ledger.validators(height)?;
+        let id = certificate.block_id;
+        let named = certificate.height == height;
+        if !named || certificate.verify(chain_id, id, &validators).is_err() {
+            return Ok(None);
+        }
+        ledger.validate(height, number, BlockSource::Decided { id }, block).map(Some)
+    });
+    let Some(verdict) = verdict.await? else {
+        warn!(%height, "a peer sent a block that nobody decided");
+        return Ok(None);
+    };
     match verdict {
         BlockVerdict::Valid { id } | BlockVerdict::Untimely { id, .. } => {
             debug!(%height, %id, "takes a block from a peer");
@@ -144,19 +156,7 @@ async fn judge(
             Ok(None)
         }
         BlockVerdict::Invalid { id, reason } => {
-            let chain_id = app.chain_id;
-            let is_decided = app
-                .on_ledger(move |ledger| {
-                    let validators = ledger.validators(height)?;
-                    let named = certificate.height == height;
-                    Ok(named && certificate.verify(chain_id, id, &validators).is_ok())
-                })
-                .await?;
-            if is_decided {
-                return Err(EngineError::DecidedInvalid { height, id, reason });
-            }
-            warn!(%height, %id, reason, "a peer sent a block that nobody decided");
-            Ok(None)
+            Err(EngineError::DecidedInvalid { height, id, reason })
         }
     }
 }

@@ -190,7 +190,8 @@ impl SimulatedEngine {
         let guard = Arc::new(Guard::load(Arc::clone(&setup.ledger))?);
         let shared = Arc::new(Shared::new(tip));
         let logged = logged_height(&setup.log).map_err(|source| log_error(&setup, source))?;
-        let abstains_until = must_abstain_until(guard.height(), logged, tip);
+        let withheld = setup.ledger.withholds_votes()?;
+        let abstains_until = must_abstain_until(guard.height(), logged, withheld, tip);
         let app = application(&setup, &guard, &shared, abstains_until, now)?;
         let log = open_log(&setup, &guard)?;
         let (channels, published) = channels();

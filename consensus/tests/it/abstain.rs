@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cets_consensus::{EnginePhase, GuardMark, SignedStep};
 use cets_contracts::types::{Digest, Height};
 
-use crate::toy::{Net, Schedule, ToyLedger, address, validators, verify_agreement};
+use crate::toy::{HEIGHTS_MAX, Net, Schedule, ToyLedger, address, validators, verify_agreement};
 
 fn mark(height: Height) -> GuardMark {
     GuardMark { height, round: 0, step: SignedStep::Prevote, statement: Digest::new([9; 32]) }
@@ -43,6 +43,7 @@ async fn a_node_that_lost_its_log_abstains_for_that_height_and_votes_again_after
     let mut height = next.get();
     while !voted(&ledgers[0], next.get() + 1..=u64::MAX) {
         height += 1;
+        assert!(height < HEIGHTS_MAX, "the fourth node does not vote");
         nodes[0].reaches(height).await;
     }
     nodes.push(back);

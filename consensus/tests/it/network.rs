@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::toy::{Net, Schedule, ToyLedger, validators, verify_agreement};
+use crate::toy::{HEIGHTS_MAX, Net, Schedule, ToyLedger, validators, verify_agreement};
 
 fn four() -> Schedule {
     Arc::new(|_| validators(0..4))
@@ -72,6 +72,7 @@ async fn a_node_that_joins_late_fetches_the_past_and_then_votes() {
     let mut height = 10;
     while !has_voted() {
         height += 1;
+        assert!(height < HEIGHTS_MAX, "the fourth node does not vote");
         nodes[0].reaches(height).await;
     }
     for node in nodes {

@@ -65,6 +65,9 @@ pub struct Disk {
     pub guard: Vec<GuardMark>,
 }
 
+/// Heights within which a node that may vote has voted; decided in a few seconds.
+pub const HEIGHTS_MAX: u64 = 500;
+
 /// Validators of a height.
 pub type Schedule = Arc<dyn Fn(Height) -> ValidatorSet + Send + Sync>;
 

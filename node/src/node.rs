@@ -29,6 +29,9 @@ use crate::{metrics, web};
 
 /// How often the engine is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the samples behind the figures are put into their buckets, whether somebody asks for them
+/// or not.
+const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
 /// Age of the newest block from which a node counts as catching up, in milliseconds.
 const BLOCK_AGE_SYNCED_MAX: u64 = 15_000;
 /// Time without a block after which the node says that something is wrong.
@@ -185,6 +188,7 @@ impl Node {
             health,
             monitor: engine.monitor(),
             gossip: gossip_view.clone(),
+            figures: figures.clone(),
         };
         spawn_watch(&mut tasks, watcher, stop.clone());
         let api = RpcServer::bind(config.api.clone()).await?;
@@ -311,15 +315,22 @@ struct Watcher {
     health: Health,
     monitor: EngineMonitor,
     gossip: watch::Receiver<GossipView>,
+    figures: Option<PrometheusHandle>,
 }
 
 impl Watcher {
     async fn run(self, stop: CancellationToken) {
         let mut interval = tokio::time::interval(LOOK_INTERVAL);
+        let mut figures_interval = tokio::time::interval(FIGURES_INTERVAL);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = interval.tick() => self.look().await,
+                _ = figures_interval.tick() => {
+                    if let Some(figures) = &self.figures {
+                        figures.run_upkeep();
+                    }
+                }
             }
         }
     }

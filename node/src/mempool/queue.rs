@@ -47,6 +47,25 @@ pub struct Mempool {
     submissions: mpsc::Sender<Submission>,
 }
 
+/// Forgets waiting callers that went away, when it is dropped.
+#[must_use = "callers are forgotten when it is dropped"]
+pub struct Forget {
+    inner: Arc<Inner>,
+    id: TxId,
+}
+
+impl std::fmt::Debug for Forget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Forget({})", self.id)
+    }
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        self.inner.waiters.sweep(&self.id);
+    }
+}
+
 struct Inner {
     limits: MempoolLimits,
     pool: Mutex<Pool>,
@@ -184,6 +203,12 @@ impl Mempool {
         self.inner.waiters.sweep(id);
     }
 
+    /// A guard that forgets the waiting callers of a transaction that went away, when it is dropped.
+    /// Make it before the wait begins: what is made last is dropped first.
+    pub fn forget_at_drop(&self, id: TxId) -> Forget {
+        Forget { inner: Arc::clone(&self.inner), id }
+    }
+
     /// Blocks until a transaction waits, at most until a deadline.
     pub(crate) fn wait_until_filled(&self, deadline: Instant) {
         let mut pool = self.inner.lock();
@@ -256,7 +281,7 @@ impl Mempool {
     }
 
     /// Whether anybody waits for a final answer.
-    pub(crate) fn has_waiters(&self) -> bool {
+    pub fn has_waiters(&self) -> bool {
         !self.inner.waiters.is_empty()
     }
 

@@ -118,6 +118,20 @@ fn spawn_cosigner(tasks: &mut JoinSet<TaskEnd>, cosigner: Cosigner, stop: Cancel
     });
 }
 
+fn spawn_watch_over_verifying(
+    tasks: &mut JoinSet<TaskEnd>,
+    mempool: Mempool,
+    stop: CancellationToken,
+) {
+    tasks.spawn(async move {
+        tokio::select! {
+            () = mempool.verifying_ended() => {}
+            () = stop.cancelled() => {}
+        }
+        ("a thread that verifies transactions", None)
+    });
+}
+
 fn spawn_watch(tasks: &mut JoinSet<TaskEnd>, watcher: Watcher, stop: CancellationToken) {
     tasks.spawn(async move {
         watcher.run(stop).await;
@@ -144,6 +158,7 @@ impl Node {
             config.mempool.verify_threads,
         )
         .map_err(NodeError::Thread)?;
+        spawn_watch_over_verifying(&mut tasks, mempool.clone(), stop.clone());
         let ledger = NodeLedger::new(
             config.ledger_settings(),
             &genesis,

@@ -151,13 +151,9 @@ impl Node {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (store, state) = open(config, &genesis).await?;
-        let (mempool, fresh) = Mempool::start(
-            config.mempool_limits(),
-            state.clone(),
-            Arc::clone(&clock),
-            config.mempool.verify_threads,
-        )
-        .map_err(NodeError::Thread)?;
+        let (limits, threads) = (config.mempool_limits(), config.mempool.verify_threads);
+        let (mempool, fresh) = Mempool::start(limits, state.clone(), Arc::clone(&clock), threads)
+            .map_err(NodeError::Thread)?;
         spawn_watch_over_verifying(&mut tasks, mempool.clone(), stop.clone());
         let ledger = NodeLedger::new(
             config.ledger_settings(),

@@ -468,7 +468,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_a_thread_is_seen_also_when_it_panics() {
-        for work in [|| panic!("planted"), || {}] {
+        let works: [fn(); 2] = [|| panic!("planted"), || {}];
+        for work in works {
             let ended = CancellationToken::new();
             spawn_watched("planted".to_owned(), ended.clone(), work).unwrap();
             ended.cancelled().await;

@@ -79,7 +79,7 @@ pub struct ReportLayer {
 impl ReportLayer {
     /// A layer with these limits, which takes the room of answers from a budget.
     pub fn new(limits: &RpcLimits, answers: Budget) -> Self {
-        Self { calls: Places::new(limits.calls_max, "in all"), answers }
+        Self { calls: Places::new(limits.calls_max, "calls in all"), answers }
     }
 }
 
@@ -115,7 +115,7 @@ where
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let method = request.uri().path().strip_prefix(METHOD_PREFIX).map(label);
         let share = Share::of(request.extensions());
-        let place = self.limits.calls.take(share.as_ref()).and_then(|call| {
+        let place = self.limits.calls.take(share.as_ref().map(Share::calls)).and_then(|call| {
             let is_other = method.is_none();
             let room = is_other
                 .then(|| self.limits.answers.take(share.as_ref(), &Reserved(OTHER_ANSWER_BYTES)));

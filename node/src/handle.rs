@@ -145,23 +145,18 @@ impl NodeHandle {
     ) -> Result<FinalTransaction, SubmitError> {
         // Waits from before the submission, so that no commit falls between the two.
         let id = Transaction::decode(transaction.clone())?.id();
+        // Made before the wait, so that it is dropped after it, wherever the caller gives up.
+        let _forgotten = self.parts.mempool.forget_at_drop(id);
         let end = self.parts.mempool.wait_for(id);
         let outcome = match self.submit(transaction).await {
             Ok(_) => tokio::time::timeout(timeout, end).await,
-            Err(error) => {
-                drop(end);
-                self.parts.mempool.stop_waiting(&id);
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         };
         match outcome {
             Ok(Ok(WaitEnd::Final(answer))) => Ok(answer),
             Ok(Ok(WaitEnd::Dropped(error))) => Err(error),
             Ok(Err(_)) => Err(SubmitError::Stopping),
-            Err(_) => {
-                self.parts.mempool.stop_waiting(&id);
-                Err(SubmitError::TimedOut { id })
-            }
+            Err(_) => Err(SubmitError::TimedOut { id }),
         }
     }
 

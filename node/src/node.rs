@@ -29,6 +29,9 @@ use crate::{metrics, web};
 
 /// How often the engine is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the samples behind the figures are put into their buckets, whether somebody asks for them
+/// or not.
+const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
 /// Age of the newest block from which a node counts as catching up, in milliseconds.
 const BLOCK_AGE_SYNCED_MAX: u64 = 15_000;
 /// Time without a block after which the node says that something is wrong.
@@ -115,6 +118,20 @@ fn spawn_cosigner(tasks: &mut JoinSet<TaskEnd>, cosigner: Cosigner, stop: Cancel
     });
 }
 
+fn spawn_watch_over_verifying(
+    tasks: &mut JoinSet<TaskEnd>,
+    mempool: Mempool,
+    stop: CancellationToken,
+) {
+    tasks.spawn(async move {
+        tokio::select! {
+            () = mempool.verifying_ended() => {}
+            () = stop.cancelled() => {}
+        }
+        ("a thread that verifies transactions", None)
+    });
+}
+
 fn spawn_watch(tasks: &mut JoinSet<TaskEnd>, watcher: Watcher, stop: CancellationToken) {
     tasks.spawn(async move {
         watcher.run(stop).await;
@@ -134,13 +151,10 @@ impl Node {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (store, state) = open(config, &genesis).await?;
-        let (mempool, fresh) = Mempool::start(
-            config.mempool_limits(),
-            state.clone(),
-            Arc::clone(&clock),
-            config.mempool.verify_threads,
-        )
-        .map_err(NodeError::Thread)?;
+        let (limits, threads) = (config.mempool_limits(), config.mempool.verify_threads);
+        let (mempool, fresh) = Mempool::start(limits, state.clone(), Arc::clone(&clock), threads)
+            .map_err(NodeError::Thread)?;
+        spawn_watch_over_verifying(&mut tasks, mempool.clone(), stop.clone());
         let ledger = NodeLedger::new(
             config.ledger_settings(),
             &genesis,
@@ -185,6 +199,7 @@ impl Node {
             health,
             monitor: engine.monitor(),
             gossip: gossip_view.clone(),
+            figures: figures.clone(),
         };
         spawn_watch(&mut tasks, watcher, stop.clone());
         let api = RpcServer::bind(config.api.clone()).await?;
@@ -311,15 +326,22 @@ struct Watcher {
     health: Health,
     monitor: EngineMonitor,
     gossip: watch::Receiver<GossipView>,
+    figures: Option<PrometheusHandle>,
 }
 
 impl Watcher {
     async fn run(self, stop: CancellationToken) {
         let mut interval = tokio::time::interval(LOOK_INTERVAL);
+        let mut figures_interval = tokio::time::interval(FIGURES_INTERVAL);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = interval.tick() => self.look().await,
+                _ = figures_interval.tick() => {
+                    if let Some(figures) = &self.figures {
+                        figures.run_upkeep();
+                    }
+                }
             }
         }
     }

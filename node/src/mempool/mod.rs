@@ -24,6 +24,6 @@ mod waiters;
 pub use limits::MempoolLimits;
 pub use pool::{PoolSize, PooledTransaction};
 pub(crate) use queue::verify_signatures;
-pub use queue::{Mempool, Origin};
+pub use queue::{Forget, Mempool, Origin};
 pub use submit::SubmitError;
 pub use waiters::WaitEnd;

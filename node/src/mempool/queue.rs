@@ -10,6 +10,7 @@ use cets_contracts::rules::stranger;
 use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction};
 use cets_contracts::types::{BlockTime, TxId};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::pool::{Pool, PoolSize, PooledTransaction, envelope_digest};
 use super::waiters::Waiters;
@@ -47,6 +48,25 @@ pub struct Mempool {
     submissions: mpsc::Sender<Submission>,
 }
 
+/// Forgets waiting callers that went away, when it is dropped.
+#[must_use = "callers are forgotten when it is dropped"]
+pub struct Forget {
+    inner: Arc<Inner>,
+    id: TxId,
+}
+
+impl std::fmt::Debug for Forget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Forget({})", self.id)
+    }
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        self.inner.waiters.sweep(&self.id);
+    }
+}
+
 struct Inner {
     limits: MempoolLimits,
     pool: Mutex<Pool>,
@@ -56,6 +76,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Transactions of clients, for gossip.
     fresh: mpsc::UnboundedSender<PooledTransaction>,
+    /// Cancelled when a thread that verifies ends.
+    verifying_ended: CancellationToken,
 }
 
 impl std::fmt::Debug for Mempool {
@@ -79,9 +101,10 @@ impl Mempool {
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads.max(1) {
             let (inner, receiver) = (Arc::clone(&mempool.inner), Arc::clone(&receiver));
-            std::thread::Builder::new()
-                .name(format!("verify-{number}"))
-                .spawn(move || verify_loop(&inner, &receiver))?;
+            let ended = mempool.inner.verifying_ended.clone();
+            spawn_watched(format!("verify-{number}"), ended, move || {
+                verify_loop(&inner, &receiver);
+            })?;
         }
         Ok((mempool, fresh))
     }
@@ -102,6 +125,7 @@ impl Mempool {
             state,
             clock,
             fresh,
+            verifying_ended: CancellationToken::new(),
         });
         (Self { inner, submissions }, receiver, fresh_receiver)
     }
@@ -125,6 +149,11 @@ impl Mempool {
             verdicts,
             self.inner.admit(verify_signatures(unverified, &mut KnownKeys::none()), origin),
         )
+    }
+
+    /// Ends when a thread that verifies has ended: while a handle is there, only because it panicked.
+    pub async fn verifying_ended(&self) {
+        self.inner.verifying_ended.cancelled().await;
     }
 
     /// How much waits.
@@ -182,6 +211,12 @@ impl Mempool {
     /// Forgets waiting callers that went away.
     pub fn stop_waiting(&self, id: &TxId) {
         self.inner.waiters.sweep(id);
+    }
+
+    /// A guard that forgets the waiting callers of a transaction that went away, when it is dropped.
+    /// Make it before the wait begins: what is made last is dropped first.
+    pub fn forget_at_drop(&self, id: TxId) -> Forget {
+        Forget { inner: Arc::clone(&self.inner), id }
     }
 
     /// Blocks until a transaction waits, at most until a deadline.
@@ -256,7 +291,7 @@ impl Mempool {
     }
 
     /// Whether anybody waits for a final answer.
-    pub(crate) fn has_waiters(&self) -> bool {
+    pub fn has_waiters(&self) -> bool {
         !self.inner.waiters.is_empty()
     }
 
@@ -383,6 +418,19 @@ impl Inner {
     }
 }
 
+/// Starts a thread; the token is cancelled when its work ends, also by a panic.
+fn spawn_watched(
+    name: String,
+    ended: CancellationToken,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<()> {
+    let watched = move || {
+        let _ended = ended.drop_guard();
+        work();
+    };
+    std::thread::Builder::new().name(name).spawn(watched).map(drop)
+}
+
 /// Verifies submissions until the mempool is dropped: each batch is what came in meanwhile.
 fn verify_loop(inner: &Inner, receiver: &Mutex<mpsc::Receiver<Submission>>) {
     let mut known = KnownKeys::new();
@@ -410,6 +458,21 @@ fn verify_loop(inner: &Inner, receiver: &Mutex<mpsc::Receiver<Submission>>) {
             let share = verified.by_ref().take(count).collect();
             // A caller that went away needs no answer.
             drop(reply.send(inner.admit(share, origin)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_thread_is_seen_also_when_it_panics() {
+        let works: [fn(); 2] = [|| panic!("planted"), || {}];
+        for work in works {
+            let ended = CancellationToken::new();
+            spawn_watched("planted".to_owned(), ended.clone(), work).unwrap();
+            ended.cancelled().await;
         }
     }
 }

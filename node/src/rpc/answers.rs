@@ -16,7 +16,7 @@ use tonic::codegen::http::Response;
 
 use super::RpcError;
 use super::log_files::LogFile;
-use super::shares::{Call, Share};
+use super::shares::{Share, Taken};
 use super::unread::Waiting;
 
 /// Bytes of one permit of the budget.
@@ -94,13 +94,13 @@ pub struct HeldBody<B> {
     body: Pin<Box<B>>,
     waiting: Option<Waiting>,
     _held: Option<Held>,
-    _call: Option<Call>,
+    _call: Option<Taken>,
 }
 
 /// Hands what an answer holds to its body: its bytes, from its extensions, and its call.
 pub fn hold_body<B>(
     mut response: Response<B>,
-    call: Option<Call>,
+    call: Option<Taken>,
     waiting: Option<Waiting>,
 ) -> Response<HeldBody<B>> {
     let held = response.extensions_mut().remove::<Held>();

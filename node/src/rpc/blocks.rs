@@ -47,7 +47,8 @@ impl Blocks for BlocksService {
         request: Request<StreamBlocksRequest>,
     ) -> Result<Response<Self::StreamBlocksStream>, Status> {
         let asker = self.0.asker(&request)?;
-        let place = self.0.open_stream().map_err(|error| error.into_status(asker.language))?;
+        let place = self.0.open_stream(asker.share.as_ref());
+        let place = place.map_err(|error| error.into_status(asker.language))?;
         let StreamBlocksRequest { from_height, to_height, follow: on } = request.into_inner();
         let follower =
             BlockFollower { next: Height::new(from_height.max(1)), to: to_height, follow: on };

@@ -89,8 +89,14 @@ pub struct RpcLimits {
     pub page_size_max: u32,
     /// Transactions of one submission stream that are checked at a time.
     pub submissions_in_flight_max: usize,
-    /// Most streams that are served at a time over all connections.
+    /// Most streams of the history and the units that are served at a time over all connections.
     pub streams_max: usize,
+    /// Most of them for clients of one IP address.
+    pub streams_per_address_max: usize,
+    /// Most streams of submissions at a time over all connections; readers cannot take their places.
+    pub submission_streams_max: usize,
+    /// Most of them for clients of one IP address.
+    pub submission_streams_per_address_max: usize,
     /// Most bytes of answers that wait to be read, over all connections.
     pub answers_bytes_max: usize,
     /// Most of them for clients of one IP address.
@@ -118,6 +124,9 @@ impl Default for RpcLimits {
             page_size_max: 1_000,
             submissions_in_flight_max: 1_024,
             streams_max: 256,
+            streams_per_address_max: 128,
+            submission_streams_max: 256,
+            submission_streams_per_address_max: 128,
             answers_bytes_max: 128 * 1024 * 1024,
             answers_bytes_per_address_max: 64 * 1024 * 1024,
             unread_millis_max: 60_000,
@@ -185,6 +194,21 @@ impl RpcLimits {
                 "1 to 8192",
             ),
             (self.streams_max >= 1, "api.limits.streams_max", "at least 1"),
+            (
+                self.streams_per_address_max >= 1,
+                "api.limits.streams_per_address_max",
+                "at least 1",
+            ),
+            (
+                self.submission_streams_max >= 1,
+                "api.limits.submission_streams_max",
+                "at least 1",
+            ),
+            (
+                self.submission_streams_per_address_max >= 1,
+                "api.limits.submission_streams_per_address_max",
+                "at least 1",
+            ),
             (
                 self.answers_bytes_max >= ANSWER_BYTES_MAX,
                 "api.limits.answers_bytes_max",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cets_api::token::TOKEN_METADATA;
 use cets_contracts::rules::Language;
 use cets_contracts::types::{AccountId, ProvinceCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
@@ -15,7 +15,7 @@ use super::access::{Caller, Subject, check_bearer};
 use super::answers::{Budget, Held, Reserved, Weigh};
 use super::config::RpcLimits;
 use super::error::language_of;
-use super::shares::Share;
+use super::shares::{Places, Share, Taken};
 use super::{RpcError, listing};
 use crate::NodeHandle;
 use crate::read::{ReadError, Reader};
@@ -26,7 +26,8 @@ pub struct Desk {
     node: NodeHandle,
     limits: Arc<RpcLimits>,
     requests: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    streams: Places,
+    submission_streams: Places,
     answers: Budget,
     stop: CancellationToken,
 }
@@ -48,7 +49,11 @@ impl Desk {
         Self {
             node,
             requests: Arc::new(Semaphore::new(limits.requests_parallel_max)),
-            streams: Arc::new(Semaphore::new(limits.streams_max)),
+            streams: Places::new(limits.streams_max, "streams in all"),
+            submission_streams: Places::new(
+                limits.submission_streams_max,
+                "submission streams in all",
+            ),
             answers: Budget::new(limits.answers_bytes_max),
             limits: Arc::new(limits),
             stop,
@@ -151,11 +156,14 @@ impl Desk {
             .map_err(|error| error.into_status(language))
     }
 
-    /// A place among the streams; refused when all are taken.
-    pub fn open_stream(&self) -> Result<OwnedSemaphorePermit, RpcError> {
-        self.streams.clone().try_acquire_owned().map_err(|_| RpcError::Overloaded {
-            what: format!("{} streams are open already", self.limits.streams_max),
-        })
+    /// A place among the streams that are read; refused when all are taken, or all of the address.
+    pub fn open_stream(&self, share: Option<&Share>) -> Result<Taken, RpcError> {
+        self.streams.take(share.map(Share::streams))
+    }
+
+    /// A place among the streams of submissions, which those that are read leave free.
+    pub fn open_submission_stream(&self, share: Option<&Share>) -> Result<Taken, RpcError> {
+        self.submission_streams.take(share.map(Share::submission_streams))
     }
 
     fn caller(&self, metadata: &MetadataMap) -> Result<Caller, RpcError> {

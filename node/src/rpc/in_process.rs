@@ -8,13 +8,12 @@ use axum::body::Body;
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::Body as _;
 use tonic::codegen::http::{HeaderMap, Request};
-use tonic::service::Routes;
 use tower::{Layer, ServiceExt};
 
 use super::config::RpcLimits;
 use super::desk::Desk;
 use super::report::ReportLayer;
-use super::server::{ServeError, services};
+use super::server::{ServeError, routes_of, services};
 use crate::NodeHandle;
 use crate::web::{log_router, router};
 
@@ -49,7 +48,7 @@ impl InProcess {
     ) -> Result<Self, ServeError> {
         let desk = Desk::new(node.clone(), limits, stop.clone());
         let web = router(node, None).merge(log_router(desk.clone()));
-        let routes = services(Routes::from(web), &desk)?.into_axum_router();
+        let routes = services(routes_of(web), &desk)?.into_axum_router();
         let layer = ReportLayer::new(desk.limits(), desk.answers().clone());
         Ok(Self { routes, layer, stop })
     }

@@ -43,7 +43,7 @@ impl Ledger for LedgerService {
         request: Request<StreamUnitsRequest>,
     ) -> Result<Response<Self::StreamUnitsStream>, Status> {
         let asker = self.0.asker(&request)?;
-        let query = UnitsQuery::open(&self.0, &asker.caller, request.get_ref())
+        let query = UnitsQuery::open(&self.0, &asker, request.get_ref())
             .map_err(|error| error.into_status(asker.language))?;
         Ok(Response::new(query.stream(self.0.clone(), asker)))
     }

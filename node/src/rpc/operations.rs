@@ -15,6 +15,7 @@ use super::access::{Caller, Sight, Subject};
 use super::config::{STREAM_ANSWERS_BUFFERED_MAX, STREAM_ENTRIES_PER_READ};
 use super::desk::{Asker, Desk, read_failed};
 use super::evidence::list_evidence;
+use super::shares::Taken;
 use super::streams::{Follower, Found, Then, follow};
 use super::transactions::view_of;
 use super::visible::View;
@@ -81,7 +82,7 @@ fn open_events(
     desk: &Desk,
     asker: &Asker,
     query: &StreamEventsRequest,
-) -> Result<(tokio::sync::OwnedSemaphorePermit, EventFollower), RpcError> {
+) -> Result<(Taken, EventFollower), RpcError> {
     let caller = &asker.caller;
     caller.require_some(Subject::Transactions)?;
     let asked = argument::optional_account("account", &query.account)?;
@@ -92,7 +93,7 @@ fn open_events(
         (None, Caller::Known { account, .. }, Sight::Own) => Some(*account),
         (asked, ..) => asked,
     };
-    let place = desk.open_stream()?;
+    let place = desk.open_stream(asker.share.as_ref())?;
     Ok((place, EventFollower { next: query.from_log_index, account, follow: query.follow }))
 }
 

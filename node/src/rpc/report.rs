@@ -25,6 +25,45 @@ const MESSAGE_HEADER: &str = "grpc-message";
 const GRPC_CONTENT: &[u8] = b"application/grpc";
 /// Methods begin with this.
 const METHOD_PREFIX: &str = "/cets.v1.";
+/// The methods of the interface, as figures name them. Whatever else a caller writes shares the label
+/// [`METHOD_OTHER`], so that nobody can invent series.
+const METHODS: [&str; 33] = [
+    "Transactions/Submit",
+    "Transactions/SubmitAndWait",
+    "Transactions/SubmitStream",
+    "Transactions/Simulate",
+    "Transactions/GetTransaction",
+    "Transactions/ListTransactions",
+    "Ledger/GetPublicAccount",
+    "Ledger/ListPublicAccounts",
+    "Ledger/GetAccount",
+    "Ledger/ListAccounts",
+    "Ledger/ListHoldings",
+    "Ledger/StreamUnits",
+    "Ledger/LookupSerial",
+    "Ledger/ListObligations",
+    "Ledger/ListTasks",
+    "Ledger/ListSupplies",
+    "Ledger/ListParameters",
+    "Ledger/ListProjects",
+    "Ledger/ListSettlements",
+    "Ledger/TraceRange",
+    "Ledger/ProveRecords",
+    "Blocks/GetBlock",
+    "Blocks/StreamBlocks",
+    "Blocks/GetLogProof",
+    "Blocks/GetConsistencyProof",
+    "Blocks/GetCheckpoint",
+    "Blocks/GetLogFile",
+    "Blocks/GetGenesis",
+    "Blocks/GetValidators",
+    "Blocks/GetValidatorChanges",
+    "Operations/GetStatus",
+    "Operations/StreamEvents",
+    "Operations/ListEvidence",
+];
+/// Label of calls of no known method.
+const METHOD_OTHER: &str = "other";
 
 /// Room in the budget for the answer of a call that does not take its own: the descriptions of the
 /// interface, figures, health.
@@ -40,7 +79,7 @@ pub struct ReportLayer {
 impl ReportLayer {
     /// A layer with these limits, which takes the room of answers from a budget.
     pub fn new(limits: &RpcLimits, answers: Budget) -> Self {
-        Self { calls: Places::new(limits.calls_max, "in all"), answers }
+        Self { calls: Places::new(limits.calls_max, "calls in all"), answers }
     }
 }
 
@@ -74,9 +113,9 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let method = request.uri().path().strip_prefix(METHOD_PREFIX);
+        let method = request.uri().path().strip_prefix(METHOD_PREFIX).map(label);
         let share = Share::of(request.extensions());
-        let place = self.limits.calls.take(share.as_ref()).and_then(|call| {
+        let place = self.limits.calls.take(share.as_ref().map(Share::calls)).and_then(|call| {
             let is_other = method.is_none();
             let room = is_other
                 .then(|| self.limits.answers.take(share.as_ref(), &Reserved(OTHER_ANSWER_BYTES)));
@@ -89,15 +128,15 @@ where
                 return Box::pin(async move { Ok(hold_body(refusal, None, None)) });
             }
         };
-        let method = method.map(str::to_owned);
         let language = request.headers().get("accept-language").cloned();
         let begun = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut response = answer.await?;
             if let Some(method) = method {
+                let is_grpc = response.status().is_success();
                 let code = add_report(response.headers_mut(), language.as_ref());
-                count(method, code, begun);
+                count(method, if is_grpc { code } else { Code::Unimplemented }, begun);
             }
             // A file of the log has taken what it weighs.
             if let Some(room) = room.filter(|_| response.extensions().get::<Held>().is_none()) {
@@ -111,13 +150,19 @@ where
 
 /// The refusal of a call that found no place, in the form that its protocol has for it.
 fn refusal<A, B: Default>(request: &Request<A>, error: RpcError) -> Response<B> {
-    let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
-    if header("content-type").is_some_and(|kind| kind.starts_with(GRPC_CONTENT)) {
-        return error.into_status(language_of(header("accept-language"))).into_http();
+    if is_grpc(request.headers()) {
+        let language = request.headers().get("accept-language").map(HeaderValue::as_bytes);
+        return error.into_status(language_of(language)).into_http();
     }
     let mut response = Response::new(B::default());
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     response
+}
+
+/// Whether these are headers of a call of gRPC.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get("content-type").map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(GRPC_CONTENT))
 }
 
 /// Adds a report to a refusal that has none; returns the code of the answer.
@@ -174,10 +219,13 @@ fn percent_decoded(message: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn count(method: String, code: Code, begun: Instant) {
-    // Unknown names share one label, so that nobody can invent series.
-    let method = if code == Code::Unimplemented { "other".to_owned() } else { method };
-    metrics::histogram!("cets_rpc_seconds", "method" => method.clone())
+/// The label of a method in figures.
+fn label(method: &str) -> &'static str {
+    METHODS.into_iter().find(|known| *known == method).unwrap_or(METHOD_OTHER)
+}
+
+fn count(method: &'static str, code: Code, begun: Instant) {
+    metrics::histogram!("cets_rpc_seconds", "method" => method)
         .record(begun.elapsed().as_secs_f64());
     metrics::counter!("cets_rpc_requests_total", "method" => method, "code" => code_name(code))
         .increment(1);
@@ -214,6 +262,23 @@ mod tests {
         headers.insert(STATUS_HEADER, HeaderValue::from_static(code));
         headers.insert(MESSAGE_HEADER, HeaderValue::from_static(message));
         headers
+    }
+
+    #[test]
+    fn the_labels_of_figures_are_the_methods_of_the_interface_and_one_for_all_others() {
+        let (mut service, mut methods) = ("", Vec::new());
+        for line in include_str!("../../api/proto/cets.proto").lines().map(str::trim) {
+            if let Some(rest) = line.strip_prefix("service ") {
+                service = rest.split(' ').next().unwrap();
+            } else if let Some(rest) = line.strip_prefix("rpc ") {
+                methods.push(format!("{service}/{}", rest.split('(').next().unwrap()));
+            }
+        }
+        assert_eq!(methods, METHODS);
+        assert!(methods.iter().all(|method| label(method) == method));
+        for invented in ["Nope/x", "Ledger/Nothing", "", "Ledger/GetAccount/", "other"] {
+            assert_eq!(label(invented), METHOD_OTHER);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
 use cets_api::FILE_DESCRIPTOR_SET;
 use cets_api::blocks_server::BlocksServer;
 use cets_api::ledger_server::LedgerServer;
@@ -11,6 +12,8 @@ use cets_api::operations_server::OperationsServer;
 use cets_api::transactions_server::TransactionsServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::codegen::http::{HeaderMap, StatusCode};
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::transport::server::Router;
@@ -25,7 +28,7 @@ use super::connections::{Gate, accepted};
 use super::desk::Desk;
 use super::ledger::LedgerService;
 use super::operations::OperationsService;
-use super::report::ReportLayer;
+use super::report::{ReportLayer, is_grpc};
 use super::transactions::TransactionsService;
 use crate::NodeHandle;
 use crate::web::log_router;
@@ -109,7 +112,7 @@ impl RpcServer {
         let (reporter, health) = tonic_health::server::health_reporter();
         let watch = tokio::spawn(watch_health(node, reporter, stop.clone()));
         let web = web.merge(log_router(desk.clone()));
-        let routes = services(Routes::from(web).add_service(health), &desk)?;
+        let routes = services(routes_of(web).add_service(health), &desk)?;
         let layer = ReportLayer::new(&config.limits, desk.answers().clone());
         let router = server(&config)?.layer(layer).add_routes(routes);
         let gate = Gate::new(&config.limits);
@@ -167,6 +170,17 @@ fn tls_identity(tls: &TlsConfig) -> Result<ServerTlsConfig, ServeError> {
 
 fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
     std::fs::read(path).map_err(|source| ServeError::TlsFile { path: path.to_owned(), source })
+}
+
+/// What the port serves over HTTP; a call of a service that is not there is unimplemented, any other
+/// unknown path not found.
+pub(super) fn routes_of(web: axum::Router) -> Routes {
+    Routes::from(web.fallback(|headers: HeaderMap| async move {
+        if !is_grpc(&headers) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        Status::unimplemented("there is no such service").into_http::<axum::body::Body>()
+    }))
 }
 
 pub(super) fn services(routes: Routes, desk: &Desk) -> Result<Routes, ServeError> {

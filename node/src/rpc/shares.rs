@@ -21,6 +21,8 @@ const TURNS_PER_CONNECTION: usize = 2;
 #[derive(Debug)]
 pub struct AddressShare {
     calls: Places,
+    streams: Places,
+    submission_streams: Places,
     turns: Arc<Semaphore>,
     answers: Budget,
 }
@@ -31,7 +33,12 @@ impl AddressShare {
     /// Of its requests as many wait in the common line, or run, as are executed at a time.
     pub fn new(limits: &RpcLimits) -> Self {
         Self {
-            calls: Places::new(limits.calls_per_address_max, "of one address"),
+            calls: Places::new(limits.calls_per_address_max, "calls of one address"),
+            streams: Places::new(limits.streams_per_address_max, "streams of one address"),
+            submission_streams: Places::new(
+                limits.submission_streams_per_address_max,
+                "submission streams of one address",
+            ),
             turns: Arc::new(Semaphore::new(limits.requests_parallel_max)),
             answers: Budget::new(limits.answers_bytes_per_address_max),
         }
@@ -65,6 +72,21 @@ impl Share {
         extensions.get().cloned()
     }
 
+    /// Places of open calls of the address.
+    pub fn calls(&self) -> &Places {
+        &self.address.calls
+    }
+
+    /// Places of streams that clients of the address read.
+    pub fn streams(&self) -> &Places {
+        &self.address.streams
+    }
+
+    /// Places of streams on which clients of the address submit.
+    pub fn submission_streams(&self) -> &Places {
+        &self.address.submission_streams
+    }
+
     /// The budget of answers of the address.
     pub fn answers(&self) -> &Budget {
         &self.address.answers
@@ -84,37 +106,37 @@ impl Share {
     }
 }
 
-/// Places of open calls; cheap to clone.
+/// Places of open calls or streams; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Places {
     free: Arc<Semaphore>,
     max: usize,
-    whose: &'static str,
+    what: &'static str,
 }
 
-/// The place of an open call, given back when it is dropped.
+/// The place of an open call or stream, given back when it is dropped.
 #[derive(Debug)]
-pub struct Call {
+pub struct Taken {
     _of_all: OwnedSemaphorePermit,
     _of_address: Option<OwnedSemaphorePermit>,
 }
 
 impl Places {
-    /// So many places; `whose` says in a refusal who has taken them.
-    pub fn new(max: usize, whose: &'static str) -> Self {
-        Self { free: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))), max, whose }
+    /// So many places; `what` says in a refusal what is open, and of whom.
+    pub fn new(max: usize, what: &'static str) -> Self {
+        Self { free: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))), max, what }
     }
 
-    /// Takes a place for a call, here and of the client's address; refused when all are taken.
-    pub fn take(&self, share: Option<&Share>) -> Result<Call, RpcError> {
-        let of_address = share.map(|share| share.address.calls.take_one()).transpose()?;
-        Ok(Call { _of_all: self.take_one()?, _of_address: of_address })
+    /// Takes a place here and one of the client's address; refused when all are taken.
+    pub fn take(&self, of_address: Option<&Self>) -> Result<Taken, RpcError> {
+        let of_address = of_address.map(Self::take_one).transpose()?;
+        Ok(Taken { _of_all: self.take_one()?, _of_address: of_address })
     }
 
     fn take_one(&self) -> Result<OwnedSemaphorePermit, RpcError> {
         Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             metrics::counter!("cets_rpc_calls_refused_total").increment(1);
-            let what = format!("{} calls {} are open already", self.max, self.whose);
+            let what = format!("{} {} are open already", self.max, self.what);
             RpcError::Overloaded { what }
         })
     }
@@ -137,17 +159,17 @@ mod tests {
 
     #[test]
     fn an_address_leaves_calls_for_another_one() {
-        let places = Places::new(limits().calls_max, "in all");
+        let places = Places::new(limits().calls_max, "calls in all");
         let address = || Share::new(Arc::new(AddressShare::new(&limits())), &limits());
         let (first, second) = (address(), address());
-        let open = places.take(Some(&first)).unwrap();
-        let _other = places.take(Some(&first)).unwrap();
-        let refused = places.take(Some(&first)).unwrap_err();
+        let open = places.take(Some(first.calls())).unwrap();
+        let _other = places.take(Some(first.calls())).unwrap();
+        let refused = places.take(Some(first.calls())).unwrap_err();
         assert!(matches!(refused, RpcError::Overloaded { .. }));
-        let _third = places.take(Some(&second)).unwrap();
-        assert!(places.take(Some(&second)).is_err(), "three in all");
+        let _third = places.take(Some(second.calls())).unwrap();
+        assert!(places.take(Some(second.calls())).is_err(), "three in all");
         drop(open);
-        places.take(Some(&second)).unwrap();
+        places.take(Some(second.calls())).unwrap();
     }
 
     #[test]

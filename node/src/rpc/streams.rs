@@ -1,12 +1,13 @@
 //! Streams that follow the history.
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::RpcError;
 use super::access::{Caller, Subject};
 use super::desk::{Asker, Desk};
+use super::shares::Taken;
 
 /// What one read found.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub trait Follower: Send + 'static {
 pub fn follow<F: Follower>(
     desk: Desk,
     asker: Asker,
-    place: OwnedSemaphorePermit,
+    place: Taken,
     buffered: usize,
     follower: F,
 ) -> ReceiverStream<Result<F::Item, Status>> {

@@ -21,6 +21,7 @@ use super::access::{Caller, Subject};
 use super::config::PAGE_BYTES_MAX;
 use super::desk::{Desk, held_answer, language_of_request, read_failed};
 use super::report::reported;
+use super::shares::Share;
 use super::visible::{View, view};
 use super::{RpcError, argument};
 use crate::mempool::SubmitError;
@@ -90,7 +91,9 @@ impl Transactions for TransactionsService {
         request: Request<Streaming<SubmitRequest>>,
     ) -> Result<Response<Self::SubmitStreamStream>, Status> {
         let language = language_of_request(request.metadata());
-        let place = self.0.open_stream().map_err(|error| error.into_status(language))?;
+        let share = Share::of(request.extensions());
+        let place = self.0.open_submission_stream(share.as_ref());
+        let place = place.map_err(|error| error.into_status(language))?;
         let node = self.0.node().clone();
         let stop = self.0.stop().clone();
         // Whatever has arrived is one batch; while one is checked the next one gathers. Nothing

@@ -6,13 +6,14 @@ use cets_contracts::audit::{HistoryRecord, RECORDS_PER_FRAME_MAX};
 use cets_contracts::codec;
 use cets_contracts::state::{Table, UnitRange};
 use cets_contracts::types::{AccountId, Height};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::access::{Caller, Sight, Subject};
+use super::access::{Sight, Subject};
 use super::desk::{Asker, Desk, read_failed};
 use super::prove::failure;
+use super::shares::Taken;
 use super::{RpcError, argument};
 
 /// Chunks that wait for a slow reader.
@@ -20,7 +21,7 @@ const CHUNKS_BUFFERED_MAX: usize = 4;
 
 /// What is streamed of the units.
 pub struct UnitsQuery {
-    place: OwnedSemaphorePermit,
+    place: Taken,
     holder: Option<AccountId>,
     height: Option<Height>,
 }
@@ -29,9 +30,10 @@ impl UnitsQuery {
     /// Refuses what the caller may not see.
     pub fn open(
         desk: &Desk,
-        caller: &Caller,
+        asker: &Asker,
         query: &StreamUnitsRequest,
     ) -> Result<Self, RpcError> {
+        let caller = &asker.caller;
         caller.require_some(Subject::Units)?;
         let holder = argument::optional_account("account", &query.account)?;
         match holder {
@@ -40,7 +42,7 @@ impl UnitsQuery {
             None => return Err(RpcError::NotAllowed { what: Subject::Units.name() }),
         }
         let height = (query.height != 0).then(|| Height::new(query.height));
-        Ok(Self { place: desk.open_stream()?, holder, height })
+        Ok(Self { place: desk.open_stream(asker.share.as_ref())?, holder, height })
     }
 
     /// Reads on a thread of its own, no faster than the reader takes; commits are not held up.

@@ -1,5 +1,7 @@
 //! Limits, envelope checks, expiry and order of the mempool.
 
+use std::time::Duration;
+
 use cets_contracts::block::Block;
 use cets_contracts::rules::accounts::set_representatives::SetRepresentatives;
 use cets_contracts::tx::{EnvelopeError, Transaction};
@@ -47,6 +49,18 @@ async fn every_envelope_failure_is_refused_at_once_with_its_number() {
 
     assert_eq!(desk.handle.status().unwrap().mempool.transactions, 0);
     desk.handle.submit(good).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_gives_up_while_its_transaction_is_taken_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), 0);
+    let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
+    let mut waiting = Box::pin(desk.handle.submit_and_wait(order, Duration::from_secs(60)));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    assert!(desk.mempool.has_waiters());
+    drop(waiting);
+    assert!(!desk.mempool.has_waiters());
 }
 
 #[tokio::test]
@@ -112,7 +126,7 @@ async fn expired_transactions_leave_and_who_waits_is_told() {
     let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
     let handle = desk.handle.clone();
     let waiting = tokio::spawn(async move {
-        handle.submit_and_wait(order, std::time::Duration::from_secs(30)).await
+        handle.submit_and_wait(order, Duration::from_secs(30)).await
     });
     while desk.handle.status().unwrap().mempool.transactions == 0 {
         tokio::task::yield_now().await;
@@ -146,7 +160,7 @@ async fn what_a_client_calls_too_long_is_answered_with_its_identifier() {
     let desk = Desk::open(folder.path(), 0);
     let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
     let id = Transaction::decode(order.clone()).unwrap().id();
-    let error = desk.handle.submit_and_wait(order, std::time::Duration::ZERO).await.unwrap_err();
+    let error = desk.handle.submit_and_wait(order, Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, SubmitError::TimedOut { id: late } if late == id), "{error}");
     assert_eq!(desk.handle.status().unwrap().mempool.transactions, 1);
 }
@@ -169,7 +183,7 @@ async fn strangers_wait_a_little_and_are_never_ordered() {
     for order in [foreign, unknown] {
         let handle = desk.handle.clone();
         waits.push(tokio::spawn(async move {
-            handle.submit_and_wait(order, std::time::Duration::from_secs(30)).await
+            handle.submit_and_wait(order, Duration::from_secs(30)).await
         }));
     }
     while desk.handle.status().unwrap().mempool.transactions < 2 {
@@ -208,7 +222,7 @@ async fn every_block_decides_who_is_a_stranger_also_where_others_proposed_it() {
     let handle = other.handle.clone();
     let order = by_the_second(holder(3), 1);
     let refused = tokio::spawn(async move {
-        handle.submit_and_wait(order, std::time::Duration::from_secs(30)).await
+        handle.submit_and_wait(order, Duration::from_secs(30)).await
     });
     while other.handle.status().unwrap().mempool.transactions < 2 {
         tokio::task::yield_now().await;

@@ -55,6 +55,32 @@ async fn an_address_leaves_calls_for_another_and_gets_its_own_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_leaves_streams_for_another_and_readers_leave_submitters_theirs() {
+    let limits =
+        RpcLimits { streams_max: 3, streams_per_address_max: 2, ..RpcLimits::default() };
+    let market = open_with(limits).await;
+    let client = market.network.public().await;
+    let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let other = endpoint(&market).local_address(Some(other)).connect().await.unwrap();
+    let mut other = BlocksClient::new(other);
+
+    let follow = async || client.blocks().stream_blocks(client.ask(ALL)).await;
+    let (_first, _second) = (follow().await.unwrap(), follow().await.unwrap());
+    let refused = follow().await.unwrap_err();
+    assert_eq!((refused.code(), report(&refused).number), (Code::ResourceExhausted, 106));
+    assert!(report(&refused).sentence.contains("2 streams of one address"), "{refused:?}");
+    let _third = other.stream_blocks(ALL).await.unwrap();
+    let refused = other.stream_blocks(ALL).await.unwrap_err();
+    assert!(report(&refused).sentence.contains("3 streams in all"), "{refused:?}");
+
+    let transfer = Transfer { to: market.trader.account, units: quantity(cea(), 1) };
+    let transaction = market.signed(market.mill, transfer).encode();
+    let submissions = futures::stream::iter([SubmitRequest { transaction }]);
+    let answers = client.transactions().submit_stream(client.ask(submissions)).await.unwrap();
+    assert_eq!(answers.into_inner().next().await.unwrap().unwrap().error, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_takes_nothing_of_an_answer_loses_the_connection_and_who_waits_for_a_block_does_not() {
     let limits = RpcLimits {
         unread_millis_max: 1_000,

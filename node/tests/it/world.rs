@@ -195,6 +195,7 @@ pub struct Desk {
     pub store: Store,
     pub ledger: NodeLedger,
     pub handle: NodeHandle,
+    pub mempool: Mempool,
     pub folder: PathBuf,
     number: u8,
 }
@@ -230,12 +231,13 @@ impl Desk {
             genesis: genesis.clone(),
             reader: Reader::new(store.clone(), state),
             checkpoints,
-            mempool,
+            mempool: mempool.clone(),
             commits: ledger.commits(),
             clock: shared,
             health: Health::default(),
         });
-        Self { genesis, clock, store, ledger, handle, folder: folder.to_owned(), number }
+        let folder = folder.to_owned();
+        Self { genesis, clock, store, ledger, handle, mempool, folder, number }
     }
 
     /// Closes everything and opens the folder again, as after a crash.

@@ -16,7 +16,7 @@ pub enum ErrorKind {
     Usage,
     /// The ledger or the node refused the request.
     Rejected,
-    /// No node answered.
+    /// No node answered, or the node could not serve the request; the outcome may be unknown.
     Unreachable,
     /// What is stored is damaged.
     Damaged,
@@ -59,7 +59,7 @@ impl ErrorKind {
             Self::User => text!("Error", "错误"),
             Self::Usage => text!("Usage error", "用法错误"),
             Self::Rejected => text!("Rejected", "被拒绝"),
-            Self::Unreachable => text!("Node unreachable", "无法连接节点"),
+            Self::Unreachable => text!("No answer", "未获答复"),
             Self::Damaged => text!("Damaged", "已损坏"),
             Self::Bug => text!("Internal error", "内部错误"),
         }
@@ -81,8 +81,10 @@ impl ErrorKind {
                 "节点或账本规则拒绝了请求；未作任何更改。"
             ),
             Self::Unreachable => text!(
-                "No node answered in time; whether a sent transaction was ordered is unknown.",
-                "没有节点及时应答；已发送的交易是否被排序尚不可知。"
+                "No node could answer: unreachable, busy, stopping, failed or too late. Whether a \
+                 transaction that was sent becomes final is unknown; the hint says how to find out.",
+                "没有节点给出答复：无法连接、繁忙、正在停止、出错或超时。已发送的交易是否生效尚不可知，\
+                 提示说明如何查询。"
             ),
             Self::Damaged => text!(
                 "The folder of a node is damaged; the report names each place and what to do.",

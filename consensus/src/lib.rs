@@ -42,5 +42,7 @@ pub use guard::*;
 pub use keys::*;
 pub use ledger::*;
 pub use log_check::{LogError, LogFindings, check_log};
+#[cfg(not(test))]
+pub use spawn::check_settings;
 pub use statements::statement_prefix;
 pub use status::*;

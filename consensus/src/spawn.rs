@@ -118,6 +118,14 @@ fn check_ranges(config: &EngineConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Checks settings without starting anything.
+///
+/// # Errors
+/// As [`crate::start`] has them for settings that cannot be used.
+pub fn check_settings(config: &EngineConfig) -> Result<(), ConfigError> {
+    settings(config, ChainId::new([0; ChainId::LEN])).map(|_| ())
+}
+
 fn settings(config: &EngineConfig, chain_id: ChainId) -> Result<Settings, ConfigError> {
     check_ranges(config)?;
     let listen = multiaddr(&config.listen_address)?;

@@ -10,7 +10,7 @@ use cets_contracts::genesis::{ClockRule, Genesis};
 use cets_contracts::types::Height;
 use cets_node::audit::{FolderAuditError, FolderAuditPlan, audit_folder, keep_state};
 use cets_node::clock::SystemClock;
-use cets_node::config::{LogFormat, LogSection, NodeConfig, NodeKeys, peer_id};
+use cets_node::config::{LogFormat, LogSection, NodeConfig, NodeKeys, check_tls, peer_id};
 use cets_node::store::KeptStates;
 use cets_node::{Node, metrics};
 use clap::{Parser, Subcommand};
@@ -46,7 +46,7 @@ enum Command {
         #[arg(long, env = "CETSD_CONFIG")]
         config: PathBuf,
     },
-    /// Reads configuration, genesis and keys, says what they are, and starts nothing.
+    /// Reads configuration, genesis, keys and TLS identity, says what they are, starts nothing.
     CheckConfig {
         /// Configuration file.
         #[arg(long, env = "CETSD_CONFIG")]
@@ -157,6 +157,7 @@ fn run(file: &Path) -> eyre::Result<()> {
         tracing::warn!(%error, "freed memory goes back to the system at once: a little slower");
     }
     let keys = NodeKeys::read(&config)?;
+    check_tls(&config)?;
     let genesis = config.read_genesis()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -184,9 +185,13 @@ fn run(file: &Path) -> eyre::Result<()> {
     })
 }
 
+fn log_filter(section: &LogSection) -> eyre::Result<EnvFilter> {
+    EnvFilter::try_new(&section.level)
+        .wrap_err_with(|| format!("`log.level`: `{}` is no log filter", section.level))
+}
+
 fn start_logging(section: &LogSection) -> eyre::Result<()> {
-    let filter = EnvFilter::try_new(&section.level)
-        .wrap_err_with(|| format!("`log.level`: `{}` is no log filter", section.level))?;
+    let filter = log_filter(section)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match section.format {
         LogFormat::Text => builder.init(),
@@ -197,7 +202,9 @@ fn start_logging(section: &LogSection) -> eyre::Result<()> {
 
 fn check_config(file: &Path) -> eyre::Result<()> {
     let config = NodeConfig::read(file)?;
+    log_filter(&config.log)?;
     let keys = NodeKeys::read(&config)?;
+    check_tls(&config)?;
     let genesis = config.read_genesis()?;
     genesis.state().wrap_err_with(|| format!("{} starts no ledger", config.genesis.display()))?;
     println!("node      {}", config.name);
@@ -205,7 +212,13 @@ fn check_config(file: &Path) -> eyre::Result<()> {
     println!("data      {}", config.data.display());
     println!("consensus {} as {}", config.consensus.listen, peer_id(&keys.network));
     println!("gossip    {} as {}", config.gossip.listen, keys.gossip.public().to_peer_id());
-    println!("api       {}", config.api.listen);
+    let tls = config.api.tls.as_ref();
+    let encryption = match tls.map(|tls| tls.client_authority.is_some()) {
+        None => "plain text: clients on other machines send no tokens here",
+        Some(false) => "TLS",
+        Some(true) => "TLS, for clients with a certificate of the authority",
+    };
+    println!("api       {} ({encryption})", config.api.listen);
     let cosigning = keys.cosigner.as_ref().map(|key| {
         let public = cets_contracts::types::PublicKey::new(key.verifying_key().to_bytes());
         let named = genesis.validators.iter().find(|member| member.cosigner_key == public);

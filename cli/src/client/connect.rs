@@ -64,8 +64,8 @@ impl Interceptor for Caller {
 pub type CallerChannel = InterceptedService<Channel, Caller>;
 
 impl Node {
-    /// Connects to the first node of the session's context that answers, and refuses one of
-    /// another chain.
+    /// Connects to the first node of the session's context that can serve, and refuses one of
+    /// another chain. One that is busy or stopping is passed over like one that is away.
     pub fn connect(session: &Session<'_>) -> Result<Self, CliError> {
         let context = session.context();
         if context.nodes.is_empty() {
@@ -79,22 +79,15 @@ impl Node {
             )));
         }
         let certificates = Self::certificates(session)?;
-        let mut failure = None;
+        let mut failures = Vec::new();
         for address in &context.nodes {
             match Self::connect_to(address, certificates.as_deref(), session.lang()) {
                 Ok(node) => return node.of_chain(context),
-                Err(error) if error.kind() == ErrorKind::Unreachable => failure = Some(error),
+                Err(error) if error.kind() == ErrorKind::Unreachable => failures.push(error),
                 Err(error) => return Err(error),
             }
         }
-        let addresses = context.nodes.join(", ");
-        Err(failure.filter(|_| context.nodes.len() == 1).unwrap_or_else(|| {
-            CliError::new(
-                ErrorKind::Unreachable,
-                text!("none of the nodes answers: {addresses}", "所有节点均无应答：{addresses}"),
-            )
-            .fact("nodes", context.nodes.clone())
-        }))
+        Err(none_answers(failures, &context.nodes, session.lang()))
     }
 
     /// The certificate authority of the context, in PEM.
@@ -220,7 +213,7 @@ impl Node {
     pub fn nonsense(&self, what: &str) -> CliError {
         let address = &self.address;
         CliError::new(
-            ErrorKind::Rejected,
+            ErrorKind::Unreachable,
             text!(
                 "node {address} sent a {what} that cannot be read",
                 "节点 {address} 发来的 {what} 无法解读"
@@ -239,6 +232,23 @@ impl Node {
         bytes: &[u8],
     ) -> Result<T, CliError> {
         cets_contracts::codec::decode(bytes).map_err(|_| self.nonsense(what))
+    }
+}
+
+/// The failure when no node answers: that of the only one, or one that names all.
+pub fn none_answers(failures: Vec<CliError>, nodes: &[String], lang: Lang) -> CliError {
+    let addresses = nodes.join(", ");
+    match <[CliError; 1]>::try_from(failures) {
+        Ok([error]) => error,
+        Err(failures) => {
+            let reasons = failures.iter().map(|error| error.sentence().get(lang));
+            CliError::new(
+                ErrorKind::Unreachable,
+                text!("none of the nodes answers: {addresses}", "所有节点均无应答：{addresses}"),
+            )
+            .fact("nodes", nodes)
+            .fact("reasons", reasons.collect::<Vec<_>>())
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 
 use cets_contracts::block::Outcome;
 use cets_contracts::rules::{Language, Reject, reject_code};
+use cets_contracts::tx::TxBody;
 use cets_contracts::types::TxId;
 use serde::Deserialize;
 use serde_json::json;
 use tonic::Code;
 
+use crate::clock::time_text;
 use crate::error::{CliError, ErrorKind};
 use crate::text;
 use crate::text::{Lang, Text};
@@ -43,8 +45,17 @@ impl NodeReport {
         serde_json::from_str(json).ok()
     }
 
-    /// The failure that the report describes.
+    /// The failure that the report describes: a refusal, or no answer when the node could not
+    /// serve the request.
     pub fn into_failure(self) -> CliError {
+        let kind = match self.kind.as_str() {
+            "timeout" | "unavailable" | "internal" | "overloaded" => ErrorKind::Unreachable,
+            _ => ErrorKind::Rejected,
+        };
+        self.into_failure_of(kind)
+    }
+
+    fn into_failure_of(self, kind: ErrorKind) -> CliError {
         let number = self.number.map(|number| format!("{number} "));
         let name = self.name.as_ref().map(|name| format!("{name}: "));
         let article = self.article.as_ref().filter(|article| !article.is_empty());
@@ -55,7 +66,7 @@ impl NodeReport {
             self.sentence,
             article.map(|article| format!(" ({article})")).unwrap_or_default()
         );
-        let failure = CliError::new(ErrorKind::Rejected, Text::same(sentence))
+        let failure = CliError::new(kind, Text::same(sentence))
             .fact("reason", self.kind)
             .fact("number", json!(self.number))
             .fact("name", json!(self.name))
@@ -67,38 +78,87 @@ impl NodeReport {
     }
 }
 
+/// Whether a code of gRPC says that the request was judged and refused. With any other one the node
+/// may have carried it out without being able to say so.
+const fn refuses(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::Unauthenticated
+            | Code::Unimplemented
+            | Code::OutOfRange
+    )
+}
+
 /// The failure of a call.
 pub fn status_failure(address: &str, status: &tonic::Status) -> CliError {
     let trailer = status.metadata().get(ERROR_TRAILER).and_then(|value| value.to_str().ok());
-    if let Some(report) = trailer.and_then(NodeReport::parse) {
-        return report.into_failure();
-    }
+    let report = trailer.and_then(NodeReport::parse);
+    let failure = match report {
+        Some(report) if refuses(status.code()) => report.into_failure(),
+        Some(report) => report.into_failure_of(ErrorKind::Unreachable),
+        None => bare_failure(address, status),
+    };
+    failure.fact("node", address).fact("grpc_code", format!("{:?}", status.code()))
+}
+
+/// The failure of a call that ended without a report of the node.
+fn bare_failure(address: &str, status: &tonic::Status) -> CliError {
     let message = status.message();
-    let failure = match status.code() {
-        Code::Unavailable | Code::Cancelled => CliError::new(
-            ErrorKind::Unreachable,
-            text!("node {address} does not answer: {message}", "节点 {address} 无应答：{message}"),
-        ),
+    match status.code() {
         Code::DeadlineExceeded => CliError::new(
             ErrorKind::Unreachable,
             text!(
                 "node {address} did not finish in time: {message}",
                 "节点 {address} 未能及时完成：{message}"
             ),
-        )
-        .hint(text!(
-            "the transaction may still become final; ask with `cets tx show ID`",
-            "交易仍可能生效；请用 `cets tx show 交易号` 查询"
-        )),
+        ),
         Code::Unimplemented => CliError::new(
             ErrorKind::Rejected,
             text!("node {address} is too old for this", "节点 {address} 版本过旧，不支持此操作"),
         ),
         Code::Unauthenticated => CliError::new(ErrorKind::Rejected, Text::same(message))
             .hint(text!("say who asks with --as KEY", "请用 --as 密钥 表明身份")),
-        _ => CliError::new(ErrorKind::Rejected, Text::same(message)),
-    };
-    failure.fact("node", address).fact("grpc_code", format!("{:?}", status.code()))
+        // The client itself says so of an answer that is larger than it reads.
+        Code::OutOfRange => CliError::new(
+            ErrorKind::Unreachable,
+            text!(
+                "the answer of node {address} cannot be read: {message}",
+                "节点 {address} 的应答无法读取：{message}"
+            ),
+        ),
+        code if refuses(code) => CliError::new(ErrorKind::Rejected, Text::same(message)),
+        _ => CliError::new(
+            ErrorKind::Unreachable,
+            text!("node {address} does not answer: {message}", "节点 {address} 无应答：{message}"),
+        ),
+    }
+}
+
+/// Number of a node's report that it is busy and took nothing.
+const OVERLOADED: u64 = 106;
+
+/// The failure of sending a transaction: when no answer came, what became of it is unknown, and the
+/// failure says how to find out.
+pub fn unanswered(failure: CliError, body: &TxBody) -> CliError {
+    let id = body.id();
+    let failure = failure.fact("tx_id", id.to_string());
+    if failure.kind() != ErrorKind::Unreachable || failure.number() == Some(OVERLOADED) {
+        return failure;
+    }
+    let until = time_text(body.valid_until);
+    failure.fact("outcome", "unknown").fact("valid_until_millis", body.valid_until.as_millis()).hint(
+        text!(
+            "the transaction may still become final until {until}: run `cets tx show {id}`; give \
+             the order again only if the ledger does not know the transaction after that time",
+            "该交易在 {until} 之前仍可能生效：请运行 `cets tx show {id}`；该时间之后账本仍查无此交易，\
+             方可重新下达"
+        ),
+    )
 }
 
 /// What a rule's refusal says, and what to do.
@@ -192,5 +252,85 @@ mod tests {
         );
         let plain = status_failure("http://x", &tonic::Status::unavailable("gone"));
         assert_eq!(plain.kind(), ErrorKind::Unreachable);
+    }
+
+    /// A status as a node sends it.
+    fn reported(code: Code, kind: &str, number: u16) -> tonic::Status {
+        let mut status = tonic::Status::new(code, "raw");
+        let report = json!({ "kind": kind, "number": number, "sentence": "S.", "hint": "H." });
+        status.metadata_mut().insert(ERROR_TRAILER, report.to_string().parse().unwrap());
+        status
+    }
+
+    #[test]
+    fn a_report_of_each_kind_says_whether_anything_may_have_changed() {
+        for (code, kind, number, expected) in [
+            (Code::InvalidArgument, "envelope", 6, ErrorKind::Rejected),
+            (Code::FailedPrecondition, "rule", 1009, ErrorKind::Rejected),
+            (Code::InvalidArgument, "argument", 101, ErrorKind::Rejected),
+            (Code::NotFound, "not_found", 102, ErrorKind::Rejected),
+            (Code::PermissionDenied, "access", 103, ErrorKind::Rejected),
+            (Code::Unauthenticated, "access", 104, ErrorKind::Rejected),
+            (Code::Unauthenticated, "access", 105, ErrorKind::Rejected),
+            (Code::ResourceExhausted, "overloaded", 106, ErrorKind::Unreachable),
+            (Code::Unavailable, "unavailable", 107, ErrorKind::Unreachable),
+            (Code::DeadlineExceeded, "timeout", 108, ErrorKind::Unreachable),
+            (Code::Unavailable, "unavailable", 109, ErrorKind::Unreachable),
+            (Code::OutOfRange, "argument", 110, ErrorKind::Rejected),
+            (Code::Internal, "argument", 110, ErrorKind::Unreachable),
+            (Code::Internal, "internal", 111, ErrorKind::Unreachable),
+        ] {
+            let failure = status_failure("http://x", &reported(code, kind, number));
+            assert_eq!(failure.kind(), expected, "{number} {kind}");
+            assert_eq!(failure.number(), Some(u64::from(number)));
+            let report = json!({ "kind": kind, "number": number, "sentence": "S." });
+            let streamed = NodeReport::parse(&report.to_string()).unwrap().into_failure();
+            let same = streamed.kind() == expected;
+            // In a stream there is no code of gRPC beside the report.
+            assert!(same || (code, number) == (Code::Internal, 110), "{number} {kind}");
+        }
+    }
+
+    #[test]
+    fn a_status_without_a_report_is_a_refusal_only_when_its_code_says_so() {
+        for number in 1..=16 {
+            let code = Code::from(number);
+            let failure = status_failure("http://x", &tonic::Status::new(code, "raw"));
+            let refused = refuses(code) && code != Code::OutOfRange;
+            let expected = if refused { ErrorKind::Rejected } else { ErrorKind::Unreachable };
+            assert_eq!(failure.kind(), expected, "{code:?}");
+        }
+        for code in [Code::Unknown, Code::Internal, Code::DeadlineExceeded, Code::Cancelled] {
+            assert!(!refuses(code), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_without_an_answer_is_named_with_what_to_run_next() {
+        let body = TxBody {
+            chain_id: "00".repeat(32).parse().unwrap(),
+            account: "CN-KEE-0000000001-19".parse().unwrap(),
+            signers: Vec::new(),
+            valid_until: cets_contracts::types::BlockTime::from_millis(1_626_393_600_000),
+            salt: 0,
+            payload: (cets_contracts::rules::RULES[0].example)(),
+        };
+        let id = body.id().to_string();
+        let timed_out = reported(Code::DeadlineExceeded, "timeout", 108);
+        let failure = unanswered(status_failure("http://x", &timed_out), &body);
+        assert_eq!(failure.exit_code(), 4);
+        let json = failure.to_json(Lang::En);
+        assert_eq!(json["error"]["tx_id"], id);
+        assert_eq!(json["error"]["outcome"], "unknown");
+        for lang in [Lang::En, Lang::Zh] {
+            assert!(failure.to_human(lang).contains(&format!("`cets tx show {id}`")));
+        }
+        let busy = reported(Code::ResourceExhausted, "overloaded", 106);
+        let busy = unanswered(status_failure("http://x", &busy), &body).to_json(Lang::En);
+        assert_eq!(busy["error"]["hint"], "H.");
+        assert_eq!(busy["error"].get("outcome"), None);
+        let refused = reported(Code::FailedPrecondition, "rule", 1009);
+        let refused = unanswered(status_failure("http://x", &refused), &body);
+        assert_eq!(refused.exit_code(), 3);
     }
 }

@@ -6,7 +6,7 @@ use cets_api::NodeStatus;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::client::Node;
+use crate::client::{Node, none_answers};
 use crate::clock::duration_millis;
 use crate::error::{CliError, ErrorKind};
 use crate::output::{Cell, Report, left, right};
@@ -52,7 +52,7 @@ pub fn run(args: &StatusArgs, session: &mut Session<'_>) -> Result<Report, CliEr
         }
     };
     if answers.failures.len() == nodes.len() {
-        return Err(none_answers(answers.failures, &nodes));
+        return Err(none_answers(answers.failures, &nodes, session.lang()));
     }
     let columns = vec![
         left(text!("node", "节点")),
@@ -89,17 +89,6 @@ fn ask(nodes: &[String], session: &Session<'_>) -> Result<Answers, CliError> {
         }
     }
     Ok(answers)
-}
-
-fn none_answers(failures: Vec<CliError>, nodes: &[String]) -> CliError {
-    let addresses = nodes.join(", ");
-    match <[CliError; 1]>::try_from(failures) {
-        Ok([error]) => error,
-        Err(_) => CliError::new(
-            ErrorKind::Unreachable,
-            text!("none of the nodes answers: {addresses}", "所有节点均无应答：{addresses}"),
-        ),
-    }
 }
 
 fn not_ready(answers: &Answers, nodes: &[String]) -> CliError {

@@ -11,7 +11,7 @@ use super::{
     OrderArgs, TransactionDocument, WaitArgs, finalised_report, new_body, open_keys, sign_all,
     signers, signing_keys, simulated_report,
 };
-use crate::client::{Node, rejected};
+use crate::client::{Node, rejected, unanswered};
 use crate::clock::now;
 use crate::error::CliError;
 use crate::output::{Cell, OutputForm, Report};
@@ -69,7 +69,7 @@ pub fn send(
 ) -> Result<Report, CliError> {
     let id = transaction.body.id();
     let Some(millis) = wait.millis() else {
-        node.submit(transaction)?;
+        node.submit(transaction).map_err(|error| unanswered(error, &transaction.body))?;
         return Ok(Report::new(json!({ "tx_id": id, "outcome": null })).facts(vec![
             (text!("transaction", "交易"), Cell::same(id)),
             (text!("outcome", "结果"), text!("sent, not final yet", "已发送，尚未最终确定").into()),
@@ -77,7 +77,7 @@ pub fn send(
     };
     let found = node
         .submit_and_wait(transaction, millis)
-        .map_err(|error| error.fact("tx_id", id.to_string()))?;
+        .map_err(|error| unanswered(error, &transaction.body))?;
     match &found.receipt.outcome {
         Outcome::Accepted => Ok(finalised_report(&found, session.lang())),
         Outcome::Rejected(reject) => Err(rejected(id, reject)

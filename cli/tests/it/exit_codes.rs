@@ -1,5 +1,7 @@
 //! Exit codes and failures, for people and as JSON, in both languages.
 
+use cets_cli::error::ErrorKind;
+
 use crate::runner::Desk;
 
 #[test]
@@ -34,9 +36,25 @@ fn failures_are_json_when_json_is_asked_for() {
 #[test]
 fn every_exit_code_is_explained_in_both_languages() {
     let desk = Desk::new();
-    let shown = desk.good("explain exit-codes").out;
-    for code in ["0", "1", "2", "3", "4", "255"] {
-        assert!(shown.lines().any(|line| line.trim_start().starts_with(code)), "{code}: {shown}");
+    let expected: Vec<(String, &str)> = std::iter::once((0, "success"))
+        .chain(ErrorKind::ALL.iter().map(|kind| (kind.exit_code(), kind.name())))
+        .map(|(code, name)| (code.to_string(), name))
+        .collect();
+    for line in ["explain exit-codes", "explain exit-codes --lang zh"] {
+        let shown = desk.good(line).out;
+        // The first two columns of lines that begin with a number; long meanings take more lines.
+        let words = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let rows: Vec<(String, String)> = words
+            .filter_map(|words| match words.as_slice() {
+                [code, name, ..] if code.parse::<u8>().is_ok() => {
+                    Some(((*code).to_owned(), (*name).to_owned()))
+                }
+                _ => None,
+            })
+            .collect();
+        let rows: Vec<(String, &str)> =
+            rows.iter().map(|(code, name)| (code.clone(), name.as_str())).collect();
+        assert_eq!(rows, expected, "{shown}");
     }
     let chinese = desk.good("explain exit-codes --lang zh").out;
     assert!(chinese.contains("退出码"), "{chinese}");

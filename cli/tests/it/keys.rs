@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::runner::{Desk, PASSPHRASE};
+use crate::runner::{Desk, PASSPHRASE, skip};
 
 #[test]
 fn a_new_key_is_listed_and_shown_without_its_passphrase() {
@@ -68,8 +68,7 @@ fn without_a_terminal_the_missing_passphrase_is_a_usage_error() {
     command.arg("--wait").arg(inner.get_program()).args(inner.get_args());
     command.env("CETS_HOME", desk.home()).env_remove("LANG").env_remove("LC_ALL");
     let Ok(output) = command.stdin(Stdio::null()).output() else {
-        println!("skipped: setsid is not installed, so the terminal cannot be left");
-        return;
+        return skip("setsid is not installed, so the terminal cannot be left");
     };
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8(output.stderr).unwrap();
@@ -83,7 +82,7 @@ fn openssl(desk: &Desk, words: &[&str]) -> Option<(bool, String)> {
         .stdin(std::fs::File::open(desk.path("pass")).unwrap())
         .output();
     let Ok(output) = child else {
-        println!("skipped: openssl is not installed");
+        skip("openssl is not installed");
         return None;
     };
     let text = [output.stdout, output.stderr].concat();

@@ -41,6 +41,14 @@ pub enum ConfigError {
         /// The address.
         address: String,
     },
+    /// The consensus engine cannot use a setting.
+    #[error("{file}, section `consensus`: {error}")]
+    Engine {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        error: cets_consensus::ConfigError,
+    },
     /// The genesis file is no genesis document.
     #[error("{file} is no genesis document: {reason}")]
     Genesis {

@@ -126,7 +126,8 @@ pub struct GossipSection {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsSection {
-    /// Address to listen on; no listener without.
+    /// Another address for them, in plain text; those of the interface for clients serve them
+    /// always.
     #[serde(default)]
     pub listen: Option<SocketAddr>,
 }
@@ -306,6 +307,8 @@ impl NodeConfig {
                 return Err(ConfigError::OutOfRange { file: self.file.clone(), key, allowed });
             }
         }
+        cets_consensus::check_settings(&self.engine())
+            .map_err(|error| ConfigError::Engine { file: self.file.clone(), error })?;
         self.gossip_config().map(|_| ())
     }
 

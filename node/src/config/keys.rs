@@ -38,6 +38,12 @@ pub enum KeyError {
         /// Its mode.
         mode: u32,
     },
+    /// The file is too large for a key.
+    #[error("the key file {file} has more than {KEY_FILE_BYTES_MAX} bytes: is it another file?")]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+    },
     /// The file holds no Ed25519 key.
     #[error("{file} is no PKCS#8 private key (Ed25519, PEM)")]
     NotAKey {
@@ -169,7 +175,8 @@ pub fn read_key(file: &Path, password_file: Option<&Path>) -> Result<SigningKey,
     SigningKey::from_pkcs8_der(opened.as_bytes()).map_err(|_| wrong())
 }
 
-fn read_private(file: &Path) -> Result<Zeroizing<String>, KeyError> {
+/// Reads a file that nobody but its owner may read.
+pub(super) fn read_private(file: &Path) -> Result<Zeroizing<String>, KeyError> {
     let unreadable = |error| KeyError::Unreadable { file: file.to_owned(), error };
     let metadata = std::fs::metadata(file).map_err(unreadable)?;
     let mode = metadata.permissions().mode() & 0o777;
@@ -177,7 +184,7 @@ fn read_private(file: &Path) -> Result<Zeroizing<String>, KeyError> {
         return Err(KeyError::Permissions { file: file.to_owned(), mode });
     }
     if metadata.len() > KEY_FILE_BYTES_MAX {
-        return Err(KeyError::NotAKey { file: file.to_owned() });
+        return Err(KeyError::TooLarge { file: file.to_owned() });
     }
     std::fs::read_to_string(file).map(Zeroizing::new).map_err(unreadable)
 }

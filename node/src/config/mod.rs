@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod keys;
+mod tls;
 
 pub use error::ConfigError;
 pub use file::{
@@ -10,3 +11,4 @@ pub use file::{
     MempoolSection, MetricsSection, NodeConfig,
 };
 pub use keys::{KeyError, NodeKeys, peer_id, read_key};
+pub use tls::{TlsError, check_tls};

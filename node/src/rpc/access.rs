@@ -9,6 +9,7 @@ use cets_contracts::state::{Account, AccountStatus};
 use cets_contracts::types::{AccountId, ProvinceCode, PublicKey, Role};
 
 use super::RpcError;
+use super::error::Words;
 
 /// How much a caller is trusted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,16 +91,17 @@ impl Subject {
     ];
 
     /// Name for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Disclosed => "disclosed facts",
-            Self::Accounts => "account records",
-            Self::Units => "holdings and serials",
-            Self::Obligations => "obligations, freezes and bank orders",
-            Self::Tasks => "pending tasks",
-            Self::Transactions => "transactions and events",
-            Self::Blocks => "blocks with transactions",
-        }
+    pub const fn name(self) -> Words {
+        let (en, zh) = match self {
+            Self::Disclosed => ("disclosed facts", "公开信息"),
+            Self::Accounts => ("account records", "账户记录"),
+            Self::Units => ("holdings and serials", "持仓与序列号"),
+            Self::Obligations => ("obligations, freezes and bank orders", "履约义务、冻结与银行指令"),
+            Self::Tasks => ("pending tasks", "待审批业务"),
+            Self::Transactions => ("transactions and events", "交易与事件"),
+            Self::Blocks => ("blocks with transactions", "含交易的区块"),
+        };
+        Words { en, zh }
     }
 }
 
@@ -372,7 +374,7 @@ mod tests {
         }
         table.push_str("\n|---|---|---|---|---|---|\n");
         for subject in Subject::ALL {
-            table.push_str(&format!("| {} |", subject.name()));
+            table.push_str(&format!("| {} |", subject.name().en));
             for level in Level::ALL {
                 table.push_str(match sight(level, subject) {
                     Sight::Nothing => " - |",

@@ -73,6 +73,78 @@ cets_contracts::reject_codes! { NODE_CODES:
         hint_zh "请改用其他节点，并将请求时间告知本节点运维人员。";
 }
 
+/// A name in both languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// English.
+    pub en: &'static str,
+    /// Chinese.
+    pub zh: &'static str,
+}
+
+impl Words {
+    /// The name in a language.
+    pub const fn get(&self, language: Language) -> &'static str {
+        match language {
+            Language::English => self.en,
+            Language::Chinese => self.zh,
+        }
+    }
+}
+
+/// Limits as they are raised and as they are told in Chinese; `#` stands for a word that is kept,
+/// such as a number.
+const LIMITS: &[Words] = &[
+    Words {
+        en: "# transactions wait already; try again in a moment, or at another node",
+        zh: "已有 # 笔交易等待",
+    },
+    Words {
+        en: "# transactions wait whose account is not known here or whose signers do not act for \
+             it; check account and key, and that this node has caught up",
+        zh: "已有 # 笔账户未知或签名人无权的交易等待；请核对账户与密钥，并确认本节点已同步",
+    },
+    Words {
+        en: "# transactions of account # wait already; let some become final first",
+        zh: "已有 # 笔账户 # 的交易等待，请待其中一部分生效",
+    },
+    Words { en: "# calls in all are open already", zh: "全部客户端已有 # 个请求未完成" },
+    Words { en: "# calls of one address are open already", zh: "同一地址已有 # 个请求未完成" },
+    Words { en: "# streams are open already", zh: "已打开 # 个数据流" },
+    Words {
+        en: "answers of # bytes wait to be read already",
+        zh: "已有 # 字节的应答等待读取",
+    },
+];
+/// A limit that [`LIMITS`] does not know.
+const LIMIT_OF_OTHER_KIND: &str = "已达到本节点的上限";
+
+/// What a limit says, in a language.
+fn limit_words(what: &str, language: Language) -> String {
+    if language == Language::English {
+        return what.to_owned();
+    }
+    let known = LIMITS.iter().find_map(|limit| Some((limit.zh, kept_words(limit.en, what)?)));
+    known.map_or_else(
+        || LIMIT_OF_OTHER_KIND.to_owned(),
+        |(zh, kept)| kept.iter().fold(zh.to_owned(), |zh, word| zh.replacen('#', word, 1)),
+    )
+}
+
+/// The words that stand where a pattern has `#`; none when the rest differs.
+fn kept_words<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
+    let (mut pattern, mut words) = (pattern.split(' '), text.split(' '));
+    let mut kept = Vec::new();
+    loop {
+        match (pattern.next(), words.next()) {
+            (None, None) => return Some(kept),
+            (Some("#"), Some(word)) => kept.push(word),
+            (Some(expected), Some(word)) if expected == word => {}
+            _ => return None,
+        }
+    }
+}
+
 /// Why a request is not answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RpcError {
@@ -95,7 +167,7 @@ pub enum RpcError {
     /// The account may not read it.
     NotAllowed {
         /// What.
-        what: &'static str,
+        what: Words,
     },
     /// The access token proves nothing.
     TokenInvalid {
@@ -105,7 +177,7 @@ pub enum RpcError {
     /// Only known callers may read it.
     TokenRequired {
         /// What.
-        what: &'static str,
+        what: Words,
     },
     /// A limit is reached.
     Overloaded {
@@ -203,10 +275,10 @@ impl RpcError {
                 (&ARGUMENT_INVALID, vec![(*field).to_owned(), reason.clone()])
             }
             Self::NotFound { what } => (&NOT_FOUND, vec![what.clone()]),
-            Self::NotAllowed { what } => (&NOT_ALLOWED, vec![(*what).to_owned()]),
+            Self::NotAllowed { what } => (&NOT_ALLOWED, vec![what.get(language).to_owned()]),
             Self::TokenInvalid { reason } => (&TOKEN_INVALID, vec![reason.clone()]),
-            Self::TokenRequired { what } => (&TOKEN_REQUIRED, vec![(*what).to_owned()]),
-            Self::Overloaded { what } => (&OVERLOADED, vec![what.clone()]),
+            Self::TokenRequired { what } => (&TOKEN_REQUIRED, vec![what.get(language).to_owned()]),
+            Self::Overloaded { what } => (&OVERLOADED, vec![limit_words(what, language)]),
             Self::NotSynced { height } => (&NOT_SYNCED, vec![height.to_string()]),
             Self::TimedOut { millis } => (&TIMED_OUT, vec![millis.to_string()]),
             Self::Stopping => (&STOPPING, vec![]),
@@ -266,15 +338,21 @@ pub fn language_of(accept_language: Option<&[u8]>) -> Language {
 
 #[cfg(test)]
 mod tests {
+    use cets_contracts::types::{AccountId, Role};
+
+    use super::super::access::Subject;
+    use super::super::answers::{Budget, Reserved};
+    use super::super::shares::Places;
     use super::*;
+    use crate::mempool::SubmitError;
 
     fn one_of_each() -> Vec<RpcError> {
         vec![
             RpcError::Argument { field: "account", reason: "x".to_owned() },
             RpcError::NotFound { what: "block 9".to_owned() },
-            RpcError::NotAllowed { what: "holdings" },
+            RpcError::NotAllowed { what: Subject::Units.name() },
             RpcError::TokenInvalid { reason: "the token has expired".to_owned() },
-            RpcError::TokenRequired { what: "holdings" },
+            RpcError::TokenRequired { what: Subject::Units.name() },
             RpcError::Overloaded { what: "the mempool is full".to_owned() },
             RpcError::NotSynced { height: 7 },
             RpcError::TimedOut { millis: 30_000 },
@@ -296,6 +374,50 @@ mod tests {
                 assert!(!explanation.sentence.contains('{'), "{}", explanation.sentence);
             }
         }
+    }
+
+    /// Every limit as the parts of a node raise it.
+    fn limits() -> Vec<RpcError> {
+        let account = AccountId::new(Role::KeyEmittingEntity, 1).unwrap();
+        let pool = [
+            SubmitError::PoolFull { waiting: 9 },
+            SubmitError::StrangersFull { waiting: 9 },
+            SubmitError::AccountFull { account, waiting: 9 },
+        ];
+        let mut limits: Vec<RpcError> =
+            pool.map(|error| RpcError::Overloaded { what: error.to_string() }).into();
+        for whose in ["in all", "of one address"] {
+            limits.push(Places::new(0, whose).take(None).unwrap_err());
+        }
+        limits.push(Budget::new(0).take(None, &Reserved(1)).unwrap_err());
+        limits.push(RpcError::Overloaded { what: "256 streams are open already".to_owned() });
+        limits
+    }
+
+    /// A sentence without the numbers of accounts.
+    fn without_identifiers(sentence: &str) -> String {
+        sentence.replace("CN-KEE-", "").replace(" ms", "")
+    }
+
+    #[test]
+    fn sentences_in_chinese_hold_no_words_of_another_language() {
+        let limits = limits();
+        assert_eq!(limits.len(), LIMITS.len());
+        let subjects = Subject::ALL.map(Subject::name);
+        let mut errors: Vec<RpcError> = limits;
+        errors.extend(subjects.map(|what| RpcError::NotAllowed { what }));
+        errors.extend(subjects.map(|what| RpcError::TokenRequired { what }));
+        errors.extend([RpcError::NotSynced { height: 7 }, RpcError::TimedOut { millis: 9 }]);
+        errors.extend([RpcError::Stopping, RpcError::Failed]);
+        errors.push(RpcError::Overloaded { what: "a limit of another kind".to_owned() });
+        let mut told = std::collections::BTreeSet::new();
+        for error in &errors {
+            let sentence = error.explain(Language::Chinese).sentence;
+            let latin = without_identifiers(&sentence).chars().any(|c| c.is_ascii_alphabetic());
+            assert!(!latin && !sentence.contains('#'), "{sentence}");
+            told.insert(sentence);
+        }
+        assert_eq!(told.len(), errors.len(), "each says something else: {told:?}");
     }
 
     #[test]

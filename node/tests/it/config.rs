@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use cets_node::config::{ConfigError, KeyError, NodeConfig, NodeKeys};
+use cets_node::config::{ConfigError, KeyError, NodeConfig, NodeKeys, TlsError, check_tls};
+use cets_node::rpc::TlsConfig;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 
@@ -31,8 +32,74 @@ fn the_documented_example_parses_and_names_the_defaults() {
     assert_eq!(short.api, config.api);
     assert_eq!(short.mempool, config.mempool);
     assert_eq!(short.blocks, config.blocks);
+    assert_eq!(short.proofs, config.proofs);
     assert_eq!(short.log, config.log);
     assert_eq!(short.engine(), config.engine());
+}
+
+/// The example with its commented keys and sections.
+fn whole_example() -> String {
+    let is_setting = |line: &str| {
+        let name = line.split(" = ").next().unwrap_or_default();
+        line.starts_with('[') || (line.contains(" = ") && !name.contains(' '))
+    };
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+        Some(setting) if is_setting(setting) => setting,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Every table below one, with the way to it.
+fn tables(way: &[String], table: &toml::Table, found: &mut Vec<Vec<String>>) {
+    found.push(way.to_vec());
+    for (name, value) in table {
+        if let toml::Value::Table(below) = value {
+            tables(&[way, std::slice::from_ref(name)].concat(), below, found);
+        }
+    }
+}
+
+fn table_at<'a>(root: &'a mut toml::Table, way: &[String]) -> &'a mut toml::Table {
+    way.iter().fold(root, |table, name| table[name].as_table_mut().unwrap())
+}
+
+#[test]
+fn the_documented_example_names_every_key_of_every_section() {
+    let example: toml::Table = whole_example().parse().unwrap();
+    let mut found = Vec::new();
+    tables(&[], &example, &mut found);
+    assert_eq!(found.len(), 12, "{found:?}");
+    for way in found {
+        let mut with_unknown = example.clone();
+        table_at(&mut with_unknown, &way).insert("no_such_key".to_owned(), true.into());
+        let error = parse(&with_unknown.to_string()).unwrap_err().to_string();
+        // A refusal of an unknown key lists those that the section knows.
+        let known = error.split("unknown field `no_such_key`, expected ").nth(1).unwrap();
+        let known: Vec<&str> =
+            known.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!known.is_empty(), "{way:?}: {error}");
+        let mut shown = example.clone();
+        let shown = table_at(&mut shown, &way);
+        for key in known {
+            assert!(shown.contains_key(key), "the example does not show {key} in {way:?}");
+        }
+    }
+}
+
+#[test]
+fn settings_that_the_engine_refuses_are_refused_with_the_file() {
+    for (right, wrong, said) in [
+        ("part_bytes = 131072", "part_bytes = 1", "part_bytes must be 1024 to 2097152"),
+        ("propose_millis = 1000", "propose_millis = 0", "timeouts must be above zero"),
+        ("listen = \"/ip4/0.0.0.0/tcp/26656\"", "listen = \"here\"", "`here` is no multiaddr"),
+        ("connections_per_ip_max = 256", "connections_per_ip_max = 0", "at least 1"),
+    ] {
+        let error = parse(&EXAMPLE.replacen(right, wrong, 1)).unwrap_err();
+        assert!(matches!(error, ConfigError::Engine { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("/etc/cets/node.toml") && error.contains(said), "{error}");
+    }
 }
 
 #[test]
@@ -125,6 +192,55 @@ fn encrypted_keys_open_with_the_password_file_only() {
     std::fs::write(&password, "correct horse\n").unwrap();
     let keys = NodeKeys::read(&config).unwrap();
     assert_eq!(keys.network.to_bytes(), key(9, 1).to_bytes());
+}
+
+/// Of the name `node`, made by openssl for [`TLS_KEY`].
+const TLS_CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBRTCB+KADAgECAhQOzREJHlEUM5TbbnNc2LfKaafQDTAFBgMrZXAwDzENMAsG
+A1UEAwwEbm9kZTAgFw0yNjExMjMwMjAxMThaGA8yMTI2MTAzMDAyMDExOFowDzEN
+MAsGA1UEAwwEbm9kZTAqMAUGAytlcAMhAGRivl3DWYlIOy/o5bo+3BVuWCLwL8kB
+pHGg0kQSzHJEo2QwYjAdBgNVHQ4EFgQUGC20nir0+r2tOVIa8aGM0yBlGGMwHwYD
+VR0jBBgwFoAUGC20nir0+r2tOVIa8aGM0yBlGGMwDwYDVR0TAQH/BAUwAwEB/zAP
+BgNVHREECDAGggRub2RlMAUGAytlcANBABA9Wde7I9VyrzwZoyd1l8oDu4u+5E5N
+U7TW6kAUyPFaEg2iyHSOTY1df9tnlCWSNQflYM41bELasaQDfUMzsAs=
+-----END CERTIFICATE-----
+";
+const TLS_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEICPQlj8gNvo5IdU2rz0UTz1RaK80tjzZrO95+Y/V6hao
+-----END PRIVATE KEY-----
+";
+
+#[test]
+fn a_tls_identity_is_read_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut config = parse(EXAMPLE).unwrap();
+    assert!(check_tls(&config).is_ok(), "plain text needs no identity");
+    std::fs::write(path("key.pem"), TLS_KEY).unwrap();
+    let mode = |mode| {
+        std::fs::set_permissions(path("key.pem"), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    config.api.tls = Some(TlsConfig { certificate, key, client_authority: None });
+    mode(0o644);
+    let open = check_tls(&config).unwrap_err();
+    assert!(matches!(open, TlsError::Key(KeyError::Permissions { mode: 0o644, .. })), "{open}");
+    mode(0o600);
+    let missing = check_tls(&config).unwrap_err();
+    assert!(missing.to_string().contains("certificate.pem"), "{missing}");
+    std::fs::write(path("certificate.pem"), TLS_CERTIFICATE).unwrap();
+    check_tls(&config).unwrap();
+    write_key(folder.path(), "key.pem", 7, 0o600);
+    let of_another = check_tls(&config).unwrap_err();
+    assert!(matches!(of_another, TlsError::Unusable { .. }), "{of_another}");
+    std::fs::write(path("key.pem"), TLS_KEY).unwrap();
+    config.api.tls.as_mut().unwrap().client_authority = Some(path("certificate.pem"));
+    check_tls(&config).unwrap();
+    std::fs::write(path("nothing.pem"), "nothing").unwrap();
+    config.api.tls.as_mut().unwrap().client_authority = Some(path("nothing.pem"));
+    assert!(check_tls(&config).is_err());
 }
 
 /// As `openssl pkcs8 -topk8 -scrypt` writes it, with a low cost.

@@ -81,6 +81,34 @@ fn the_compose_file_starts_the_nodes_that_its_comment_writes() {
     assert_eq!(text.matches("node.toml").count(), network.nodes.len());
 }
 
+fn unit_file() -> String {
+    std::fs::read_to_string(workspace::root().join("network-config/cetsd@.service")).unwrap()
+}
+
+#[test]
+fn the_unit_file_names_every_file_that_a_node_reads_outside_of_its_folder() {
+    let unit = unit_file();
+    let instruction: String = unit.lines().take_while(|line| line.starts_with('#')).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let network = write_network(&plan(folder.path())).unwrap();
+    let text = std::fs::read_to_string(&network.nodes[0].config_path).unwrap();
+    let outside: Vec<&str> =
+        text.split('"').filter_map(|value| value.strip_prefix("../")).collect();
+    assert_eq!(outside.len(), 2, "{outside:?}");
+    for file in outside {
+        assert!(instruction.contains(file), "{file} is not named: {instruction}");
+    }
+}
+
+#[test]
+fn the_unit_file_allows_the_sockets_that_a_node_opens() {
+    let unit = unit_file();
+    let families = unit.lines().find_map(|line| line.strip_prefix("RestrictAddressFamilies="));
+    let families: BTreeSet<&str> = families.unwrap().split(' ').collect();
+    // libp2p lists the addresses of the machine through netlink when it listens on all of them.
+    assert_eq!(families, BTreeSet::from(["AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"]));
+}
+
 #[test]
 fn the_node_that_is_shipped_knows_no_misbehaviour() {
     let folder = tempfile::tempdir().unwrap();

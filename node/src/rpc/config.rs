@@ -12,6 +12,10 @@ pub const PAGE_SIZE_DEFAULT: u32 = 100;
 pub const PAGE_SIZE_MAX: u32 = 1_000;
 /// Most records looked at for one page; a page may hold fewer than asked for and still lead on.
 pub const PAGE_RECORDS_SCANNED_MAX: usize = 20_000;
+/// Bytes that a client may send on one call before the node has taken any of them.
+pub const CALL_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same for all calls of a connection together.
+pub const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 /// Most bytes of records on a page.
 pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Entries of the log that one read of an event stream looks at.
@@ -148,6 +152,15 @@ impl RpcLimits {
         Duration::from_millis(self.keep_alive_millis.saturating_add(self.keep_alive_timeout_millis))
     }
 
+    /// Most bytes that the clients of one address make the node hold: what they sent and it has
+    /// not taken, requests of which a part is missing, and answers that they do not read.
+    pub const fn bytes_per_address_max(&self) -> usize {
+        let sent =
+            self.connections_per_address_max.saturating_mul(CONNECTION_WINDOW_BYTES as usize);
+        let parts = self.calls_per_address_max.saturating_mul(self.request_bytes_max);
+        sent.saturating_add(parts).saturating_add(self.answers_bytes_per_address_max)
+    }
+
     /// The range of every limit, and whether it holds.
     pub fn ranges(&self) -> Vec<LimitRange> {
         let waits = (1..=self.wait_millis_max).contains(&self.wait_millis_default);
@@ -194,16 +207,8 @@ impl RpcLimits {
                 "1 to 8192",
             ),
             (self.streams_max >= 1, "api.limits.streams_max", "at least 1"),
-            (
-                self.streams_per_address_max >= 1,
-                "api.limits.streams_per_address_max",
-                "at least 1",
-            ),
-            (
-                self.submission_streams_max >= 1,
-                "api.limits.submission_streams_max",
-                "at least 1",
-            ),
+            (self.streams_per_address_max >= 1, "api.limits.streams_per_address_max", "at least 1"),
+            (self.submission_streams_max >= 1, "api.limits.submission_streams_max", "at least 1"),
             (
                 self.submission_streams_per_address_max >= 1,
                 "api.limits.submission_streams_per_address_max",

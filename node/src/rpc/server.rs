@@ -23,7 +23,9 @@ use tonic_health::server::HealthReporter;
 use tower::layer::util::{Identity as NoLayer, Stack};
 
 use super::blocks::BlocksService;
-use super::config::{ANSWER_BYTES_MAX, RpcConfig, RpcLimits, TlsConfig};
+use super::config::{
+    ANSWER_BYTES_MAX, CALL_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, RpcConfig, RpcLimits, TlsConfig,
+};
 use super::connections::{Gate, accepted};
 use super::desk::Desk;
 use super::ledger::LedgerService;
@@ -151,6 +153,8 @@ fn server(config: &RpcConfig) -> Result<Server, ServeError> {
         .concurrency_limit_per_connection(streams)
         .http2_keepalive_interval(Some(Duration::from_millis(limits.keep_alive_millis)))
         .http2_keepalive_timeout(Some(Duration::from_millis(limits.keep_alive_timeout_millis)))
+        .initial_stream_window_size(CALL_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS_PENDING_MAX));
     match &config.tls {

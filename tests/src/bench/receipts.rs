@@ -36,9 +36,10 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Accepted transactions after one height up to another.
+    /// Accepted transactions after one height up to another; none when the other is not later.
     pub fn between(&self, after: u64, to: u64) -> u64 {
-        self.by_height.range(after + 1..=to).map(|(_, count)| count).sum()
+        let later = self.by_height.range(after + 1..).take_while(|(height, _)| **height <= to);
+        later.map(|(_, count)| count).sum()
     }
 }
 
@@ -131,5 +132,22 @@ impl Verified {
             *self.trades.entry(height).or_default() -= failed;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_between_two_heights_is_none_when_they_are_the_same() {
+        let verified = Verified {
+            by_height: (3..=6).map(|height| (height, 10)).collect(),
+            ..Verified::default()
+        };
+        assert_eq!(
+            [(2, 6), (3, 5), (5, 5), (6, 4)].map(|(a, b)| verified.between(a, b)),
+            [40, 20, 0, 0]
+        );
     }
 }

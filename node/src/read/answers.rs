@@ -137,6 +137,9 @@ pub enum ProveError {
         /// Heights of older states that are kept.
         kept: Vec<Height>,
     },
+    /// Another past state is being loaded.
+    #[error("another past state is being loaded; try again in ten seconds")]
+    Busy,
     /// No block is committed yet.
     #[error("no block is committed yet, so no header names the state root")]
     NoBlock,

@@ -286,7 +286,7 @@ async fn the_life_of_a_unit_shows_each_caller_its_own_movements() {
     let market = Market::open().await;
     // Unit 1 was issued to the mill and transferred to the trader.
     let look = async |client: &Client, number| {
-        let request = LookupSerialRequest { instrument: cea().to_string(), number };
+        let request = LookupSerialRequest { instrument: cea().to_string(), number, page: vec![] };
         client.ledger().lookup_serial(client.ask(request)).await
     };
     let shown = |answer: &cets_api::LookupSerialResponse| -> Vec<bool> {

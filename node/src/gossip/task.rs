@@ -19,7 +19,7 @@ use super::codec::{PushBuilder, split_push};
 use super::cosignatures::Cosignatures;
 use super::peers::{Peer, Peers};
 use super::swarm::{GossipBehaviour, GossipBehaviourEvent, GossipConfig, GossipError, build};
-use crate::mempool::{Mempool, Origin, PooledTransaction, SubmitError};
+use crate::mempool::{Fresh, Mempool, Origin, PooledTransaction, SubmitError};
 
 /// Size at which a push leaves without waiting for more.
 const FLUSH_BYTES: usize = 256 * 1024;
@@ -59,7 +59,7 @@ pub struct Gossip {
     pub(super) swarm: Swarm<GossipBehaviour>,
     pub(super) cosignatures: Cosignatures,
     mempool: Mempool,
-    fresh: mpsc::UnboundedReceiver<PooledTransaction>,
+    fresh: Fresh,
     flush: Duration,
     pub(super) peers: Peers,
     collected: PushBuilder,
@@ -81,7 +81,7 @@ impl Gossip {
         key: Keypair,
         config: &GossipConfig,
         mempool: Mempool,
-        fresh: mpsc::UnboundedReceiver<PooledTransaction>,
+        fresh: Fresh,
         cosignatures: Cosignatures,
     ) -> Result<Self, GossipError> {
         let (verified, verified_receiver) = mpsc::channel(64);
@@ -108,7 +108,6 @@ impl Gossip {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut taken = Vec::with_capacity(TAKE_MAX);
         let mut flush_at: Option<tokio::time::Instant> = None;
         // What comes after a pause goes out at once; what follows closely is sent together.
         let mut rest_until = tokio::time::Instant::now();
@@ -116,11 +115,8 @@ impl Gossip {
             let deadline = flush_at.unwrap_or_else(tokio::time::Instant::now);
             tokio::select! {
                 () = stop.cancelled() => return,
-                count = self.fresh.recv_many(&mut taken, TAKE_MAX) => {
-                    if count == 0 {
-                        return;
-                    }
-                    self.collect(taken.drain(..));
+                taken = self.fresh.next(TAKE_MAX) => {
+                    self.collect(&taken);
                     flush_at = (self.collected.len() > 0).then_some(rest_until);
                 }
                 () = tokio::time::sleep_until(deadline), if flush_at.is_some() => {
@@ -144,7 +140,7 @@ impl Gossip {
         }
     }
 
-    fn collect(&mut self, transactions: impl Iterator<Item = PooledTransaction>) {
+    fn collect(&mut self, transactions: &[PooledTransaction]) {
         for transaction in transactions {
             if !self.collected.has_room(transaction.bytes()) {
                 self.flush();

@@ -106,8 +106,8 @@ impl std::fmt::Debug for Node {
 
 fn spawn_gossip(tasks: &mut JoinSet<TaskEnd>, gossip: Gossip, stop: CancellationToken) {
     tasks.spawn(async move {
-        gossip.run(stop).await;
-        ("gossip", None)
+        let ended = gossip.run(stop).await;
+        ("gossip", ended.err().map(|error| error.to_string()))
     });
 }
 

@@ -8,8 +8,8 @@ use cets_contracts::types::ChainId;
 use libp2p::futures::StreamExt;
 use libp2p::identity::Keypair;
 use libp2p::request_response::{Event as PushEvent, Message, ResponseChannel};
-use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -105,7 +105,10 @@ impl Gossip {
     }
 
     /// Runs until it is told to stop.
-    pub async fn run(mut self, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// [`GossipError::Closed`].
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), GossipError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut flush_at: Option<tokio::time::Instant> = None;
@@ -114,7 +117,7 @@ impl Gossip {
         loop {
             let deadline = flush_at.unwrap_or_else(tokio::time::Instant::now);
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return Ok(()),
                 taken = self.fresh.next(TAKE_MAX) => {
                     self.collect(&taken);
                     flush_at = (self.collected.len() > 0).then_some(rest_until);
@@ -127,7 +130,7 @@ impl Gossip {
                 }
                 Some(vote) = self.cosignatures.outgoing.recv() => self.send_cosignatures(&[vote]),
                 Some(verified) = self.verified_receiver.recv() => self.answer(verified),
-                event = self.swarm.select_next_some() => self.on_event(event),
+                event = self.swarm.select_next_some() => self.on_event(event)?,
                 _ = tick.tick() => {
                     self.dial_missing();
                     for id in self.peers.take_lost_and_idle() {
@@ -178,7 +181,7 @@ impl Gossip {
         }
     }
 
-    fn on_event(&mut self, event: SwarmEvent<GossipBehaviourEvent>) {
+    fn on_event(&mut self, event: SwarmEvent<GossipBehaviourEvent>) -> Result<(), GossipError> {
         match event {
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "gossip listens");
@@ -195,7 +198,38 @@ impl Gossip {
             SwarmEvent::Behaviour(GossipBehaviourEvent::Cosignatures(event)) => {
                 self.on_cosignatures(event);
             }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                self.on_call_failed(peer, &error);
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(from = %send_back_addr, %error, "a gossip connection was refused");
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "a gossip connection could not be accepted");
+            }
+            SwarmEvent::ListenerClosed { reason, .. } => {
+                let reason = reason.err().map(|error| error.to_string());
+                return Err(GossipError::Closed(reason.unwrap_or_else(|| "it ended".to_owned())));
+            }
+            // Others tell nothing that a later event does not tell.
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_call_failed(&mut self, id: PeerId, error: &DialError) {
+        let now = Instant::now();
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.connections == 0) else {
+            return;
+        };
+        if peer.says_call_failure(now) {
+            let address = &peer.address;
+            tracing::warn!(
+                peer = %id, %address, %error,
+                "gossip peer cannot be called; check its address and identity in `gossip.peers`"
+            );
+        } else {
+            tracing::debug!(peer = %id, %error, "gossip peer cannot be called");
         }
     }
 

@@ -23,7 +23,7 @@ use crate::health::{EngineView, Health};
 use crate::ledger::NodeLedger;
 use crate::mempool::Mempool;
 use crate::read::{ReadError, Reader};
-use crate::rpc::{RpcServer, ServeError};
+use crate::rpc::{RpcServer, ServeError, serve_web};
 use crate::store::{Store, StoreError};
 use crate::{metrics, web};
 
@@ -37,6 +37,8 @@ const BLOCK_AGE_SYNCED_MAX: u64 = 15_000;
 /// Time without a block after which the node says that something is wrong.
 const BLOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Longest wait for the tasks of a node when it stops: interfaces give requests under way five seconds.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Own cosignatures that wait for gossip; there is one a second.
 const COSIGNATURES_WAITING_MAX: usize = 16;
 
@@ -106,8 +108,8 @@ impl std::fmt::Debug for Node {
 
 fn spawn_gossip(tasks: &mut JoinSet<TaskEnd>, gossip: Gossip, stop: CancellationToken) {
     tasks.spawn(async move {
-        gossip.run(stop).await;
-        ("gossip", None)
+        let ended = gossip.run(stop).await;
+        ("gossip", ended.err().map(|error| error.to_string()))
     });
 }
 
@@ -230,10 +232,10 @@ impl Node {
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         self.metrics_address = Some(listener.local_addr().map_err(listen_error)?);
         let (router, stop) = (web::router(self.handle.clone(), figures), self.stop.clone());
+        let limits = config.api.limits.clone();
         self.tasks.spawn(async move {
-            let served =
-                axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-            ("the metrics endpoint", served.await.err().map(|error| error.to_string()))
+            let served = serve_web(listener, router, &limits, stop).await;
+            ("the metrics endpoint", served.err().map(|error| error.to_string()))
         });
         Ok(())
     }
@@ -284,12 +286,22 @@ impl Node {
             }
         };
         self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        if !ended_in_time(&mut self.tasks, STOP_WAIT_MAX).await {
+            tracing::warn!(tasks = self.tasks.len(), "tasks did not end in time and are left behind");
+        }
         match failure {
             Some(failure) => Err(failure),
             None => engine_end.map_err(NodeError::from),
         }
     }
+}
+
+/// Waits until all tasks have ended, at most so long; those that have not are aborted.
+async fn ended_in_time(tasks: &mut JoinSet<TaskEnd>, longest: Duration) -> bool {
+    let all_ended = async { while tasks.join_next().await.is_some() {} };
+    let in_time = tokio::time::timeout(longest, all_ended).await.is_ok();
+    tasks.abort_all();
+    in_time
 }
 
 fn task_failure(ended: Result<TaskEnd, JoinError>) -> NodeError {
@@ -375,5 +387,20 @@ impl Watcher {
             Ok(status) => metrics::show(&status, self.gossip.borrow().peers, engine.round),
             Err(error) => tracing::error!(%error, "the status cannot be read"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_does_not_end_holds_no_stop_up() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { ("ends", None) });
+        assert!(ended_in_time(&mut tasks, Duration::from_secs(60)).await);
+        tasks.spawn(std::future::pending());
+        assert!(!ended_in_time(&mut tasks, Duration::from_millis(1)).await);
+        assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
     }
 }

@@ -169,8 +169,14 @@ impl Node {
         instrument: Instrument,
         number: u64,
     ) -> Result<(Holding, Vec<Hop>, Height), CliError> {
-        let request = LookupSerialRequest { instrument: instrument.to_string(), number };
-        let answer = self.wait(self.ledger().lookup_serial(request))?;
+        let request = |page| LookupSerialRequest { instrument: instrument.to_string(), number, page };
+        let mut answer = self.wait(self.ledger().lookup_serial(request(Vec::new())))?;
+        while !answer.next_page.is_empty() {
+            let page = std::mem::take(&mut answer.next_page);
+            let mut older = self.wait(self.ledger().lookup_serial(request(page)))?;
+            older.hops.append(&mut answer.hops);
+            (answer.hops, answer.next_page) = (older.hops, older.next_page);
+        }
         let holding = answer.holding.as_ref().ok_or_else(|| {
             let unit = format!("{instrument} {number}");
             CliError::new(

@@ -23,6 +23,8 @@ const VOTES_MAX: usize = 2_048;
 const VOTES_WINDOW: Duration = Duration::from_secs(10);
 /// How long a peer that sent too much garbage is not listened to.
 const BAN: Duration = Duration::from_secs(60);
+/// How often it is said of a peer that it cannot be called.
+const CALL_FAILURE_SAID_EVERY: Duration = Duration::from_secs(60);
 /// First and longest wait before a peer is called again.
 const REDIAL_FIRST: Duration = Duration::from_millis(250);
 const REDIAL_MAX: Duration = Duration::from_secs(5);
@@ -46,6 +48,8 @@ pub(super) struct Peer {
     banned_until: Option<Instant>,
     redial_at: Option<Instant>,
     redial_wait: Duration,
+    /// When it was last said that it cannot be called.
+    call_failure_said: Option<Instant>,
 }
 
 /// All configured peers.
@@ -69,6 +73,7 @@ impl Peers {
             banned_until: None,
             redial_at: None,
             redial_wait: REDIAL_FIRST,
+            call_failure_said: None,
         };
         Self(configured.iter().map(|(id, address)| (*id, peer(address))).collect())
     }
@@ -191,6 +196,17 @@ impl Peer {
         self.votes_lost = self.connections > 0;
     }
 
+    /// Notes that a call failed; whether it is to be said, once a minute.
+    pub(super) fn says_call_failure(&mut self, now: Instant) -> bool {
+        let says = self
+            .call_failure_said
+            .is_none_or(|said| now.saturating_duration_since(said) >= CALL_FAILURE_SAID_EVERY);
+        if says {
+            self.call_failure_said = Some(now);
+        }
+        says
+    }
+
     /// Counts worthless transactions; whether the peer is to be cut off now.
     pub(super) fn sent_garbage(&mut self, count: u32, now: Instant) -> bool {
         let forgiven = self
@@ -233,6 +249,16 @@ mod tests {
     fn one_peer() -> (PeerId, Peers) {
         let id = PeerId::random();
         (id, Peers::new(&[(id, "/ip4/127.0.0.1/tcp/1".parse().unwrap())]))
+    }
+
+    #[test]
+    fn that_a_peer_cannot_be_called_is_said_once_a_minute() {
+        let (id, mut peers) = one_peer();
+        let (peer, begun) = (peers.get_mut(&id).unwrap(), Instant::now());
+        let said: Vec<u64> = (0..180)
+            .filter(|second| peer.says_call_failure(begun + Duration::from_secs(*second)))
+            .collect();
+        assert_eq!(said, [0, 60, 120]);
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub enum GossipError {
         /// Why.
         reason: String,
     },
+    /// The address is not listened on any more.
+    #[error("gossip does not listen any more: {0}")]
+    Closed(String),
 }
 
 #[derive(NetworkBehaviour)]

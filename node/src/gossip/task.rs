@@ -8,8 +8,8 @@ use cets_contracts::types::ChainId;
 use libp2p::futures::StreamExt;
 use libp2p::identity::Keypair;
 use libp2p::request_response::{Event as PushEvent, Message, ResponseChannel};
-use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -19,7 +19,7 @@ use super::codec::{PushBuilder, split_push};
 use super::cosignatures::Cosignatures;
 use super::peers::{Peer, Peers};
 use super::swarm::{GossipBehaviour, GossipBehaviourEvent, GossipConfig, GossipError, build};
-use crate::mempool::{Mempool, Origin, PooledTransaction, SubmitError};
+use crate::mempool::{Fresh, Mempool, Origin, PooledTransaction, SubmitError};
 
 /// Size at which a push leaves without waiting for more.
 const FLUSH_BYTES: usize = 256 * 1024;
@@ -59,7 +59,7 @@ pub struct Gossip {
     pub(super) swarm: Swarm<GossipBehaviour>,
     pub(super) cosignatures: Cosignatures,
     mempool: Mempool,
-    fresh: mpsc::UnboundedReceiver<PooledTransaction>,
+    fresh: Fresh,
     flush: Duration,
     pub(super) peers: Peers,
     collected: PushBuilder,
@@ -81,7 +81,7 @@ impl Gossip {
         key: Keypair,
         config: &GossipConfig,
         mempool: Mempool,
-        fresh: mpsc::UnboundedReceiver<PooledTransaction>,
+        fresh: Fresh,
         cosignatures: Cosignatures,
     ) -> Result<Self, GossipError> {
         let (verified, verified_receiver) = mpsc::channel(64);
@@ -105,22 +105,21 @@ impl Gossip {
     }
 
     /// Runs until it is told to stop.
-    pub async fn run(mut self, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// [`GossipError::Closed`].
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), GossipError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut taken = Vec::with_capacity(TAKE_MAX);
         let mut flush_at: Option<tokio::time::Instant> = None;
         // What comes after a pause goes out at once; what follows closely is sent together.
         let mut rest_until = tokio::time::Instant::now();
         loop {
             let deadline = flush_at.unwrap_or_else(tokio::time::Instant::now);
             tokio::select! {
-                () = stop.cancelled() => return,
-                count = self.fresh.recv_many(&mut taken, TAKE_MAX) => {
-                    if count == 0 {
-                        return;
-                    }
-                    self.collect(taken.drain(..));
+                () = stop.cancelled() => return Ok(()),
+                taken = self.fresh.next(TAKE_MAX) => {
+                    self.collect(&taken);
                     flush_at = (self.collected.len() > 0).then_some(rest_until);
                 }
                 () = tokio::time::sleep_until(deadline), if flush_at.is_some() => {
@@ -131,7 +130,7 @@ impl Gossip {
                 }
                 Some(vote) = self.cosignatures.outgoing.recv() => self.send_cosignatures(&[vote]),
                 Some(verified) = self.verified_receiver.recv() => self.answer(verified),
-                event = self.swarm.select_next_some() => self.on_event(event),
+                event = self.swarm.select_next_some() => self.on_event(event)?,
                 _ = tick.tick() => {
                     self.dial_missing();
                     for id in self.peers.take_lost_and_idle() {
@@ -144,7 +143,7 @@ impl Gossip {
         }
     }
 
-    fn collect(&mut self, transactions: impl Iterator<Item = PooledTransaction>) {
+    fn collect(&mut self, transactions: &[PooledTransaction]) {
         for transaction in transactions {
             if !self.collected.has_room(transaction.bytes()) {
                 self.flush();
@@ -182,7 +181,7 @@ impl Gossip {
         }
     }
 
-    fn on_event(&mut self, event: SwarmEvent<GossipBehaviourEvent>) {
+    fn on_event(&mut self, event: SwarmEvent<GossipBehaviourEvent>) -> Result<(), GossipError> {
         match event {
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "gossip listens");
@@ -199,7 +198,38 @@ impl Gossip {
             SwarmEvent::Behaviour(GossipBehaviourEvent::Cosignatures(event)) => {
                 self.on_cosignatures(event);
             }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                self.on_call_failed(peer, &error);
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(from = %send_back_addr, %error, "a gossip connection was refused");
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "a gossip connection could not be accepted");
+            }
+            SwarmEvent::ListenerClosed { reason, .. } => {
+                let reason = reason.err().map(|error| error.to_string());
+                return Err(GossipError::Closed(reason.unwrap_or_else(|| "it ended".to_owned())));
+            }
+            // Others tell nothing that a later event does not tell.
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_call_failed(&mut self, id: PeerId, error: &DialError) {
+        let now = Instant::now();
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.connections == 0) else {
+            return;
+        };
+        if peer.says_call_failure(now) {
+            let address = &peer.address;
+            tracing::warn!(
+                peer = %id, %address, %error,
+                "gossip peer cannot be called; check its address and identity in `gossip.peers`"
+            );
+        } else {
+            tracing::debug!(peer = %id, %error, "gossip peer cannot be called");
         }
     }
 

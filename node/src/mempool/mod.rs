@@ -15,12 +15,14 @@
 //! First come, first served. Signatures are verified in batches on threads of their own; what was
 //! verified here is not verified again when a block carries the very same bytes.
 
+mod fresh;
 mod limits;
 mod pool;
 mod queue;
 mod submit;
 mod waiters;
 
+pub use fresh::Fresh;
 pub use limits::MempoolLimits;
 pub use pool::{PoolSize, PooledTransaction};
 pub(crate) use queue::verify_signatures;

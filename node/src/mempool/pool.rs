@@ -52,6 +52,8 @@ pub(super) fn envelope_digest(bytes: &[u8]) -> EnvelopeDigest {
 struct Waiting {
     transaction: PooledTransaction,
     is_stranger: bool,
+    /// Whether a client of this node sent it.
+    of_client: bool,
     digest: EnvelopeDigest,
 }
 
@@ -123,7 +125,12 @@ impl Pool {
     }
 
     /// Adds a transaction at the end; nothing happens when its identifier waits already.
-    pub(super) fn insert(&mut self, transaction: PooledTransaction, is_stranger: bool) {
+    pub(super) fn insert(
+        &mut self,
+        transaction: PooledTransaction,
+        is_stranger: bool,
+        of_client: bool,
+    ) {
         let id = transaction.id();
         if self.by_id.contains_key(&id) {
             return;
@@ -143,13 +150,13 @@ impl Pool {
             *own = own.with(bytes);
         }
         self.bytes = self.bytes.saturating_add(bytes);
-        self.queue.insert(arrival, Waiting { transaction, is_stranger, digest });
+        self.queue.insert(arrival, Waiting { transaction, is_stranger, of_client, digest });
     }
 
     /// Removes a transaction.
     pub(super) fn remove(&mut self, id: &TxId) -> Option<PooledTransaction> {
         let arrival = self.by_id.remove(id)?;
-        let Waiting { transaction, is_stranger, digest } = self.queue.remove(&arrival)?;
+        let Waiting { transaction, is_stranger, digest, .. } = self.queue.remove(&arrival)?;
         self.by_digest.remove(&digest);
         let (body, bytes) = (transaction.body(), transaction.bytes().len());
         self.by_expiry.remove(&(body.valid_until, arrival));
@@ -207,5 +214,20 @@ impl Pool {
             .take(limit)
             .map(|(arrival, waiting)| (*arrival, Arc::clone(&waiting.transaction)))
             .collect()
+    }
+
+    /// Transactions of clients from an arrival number on, at most `limit`, and the arrival number
+    /// after the last that was looked at.
+    pub(super) fn of_clients(&self, arrival: u64, limit: usize) -> (Vec<PooledTransaction>, u64) {
+        let mut taken = Vec::new();
+        for (at, waiting) in self.queue.range(arrival..) {
+            if taken.len() >= limit {
+                return (taken, *at);
+            }
+            if waiting.of_client {
+                taken.push(Arc::clone(&waiting.transaction));
+            }
+        }
+        (taken, self.arrivals)
     }
 }

@@ -9,9 +9,10 @@ use cets_contracts::crypto::KnownKeys;
 use cets_contracts::rules::stranger;
 use cets_contracts::tx::{EnvelopeError, Transaction, VerifiedTransaction};
 use cets_contracts::types::{BlockTime, TxId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::fresh::Fresh;
 use super::pool::{Pool, PoolSize, PooledTransaction, envelope_digest};
 use super::waiters::Waiters;
 use super::{MempoolLimits, SubmitError, WaitEnd};
@@ -67,15 +68,15 @@ impl Drop for Forget {
     }
 }
 
-struct Inner {
+pub(super) struct Inner {
     limits: MempoolLimits,
     pool: Mutex<Pool>,
     arrived: Condvar,
     waiters: Waiters,
     state: SharedState,
     clock: Arc<dyn Clock>,
-    /// Transactions of clients, for gossip.
-    fresh: mpsc::UnboundedSender<PooledTransaction>,
+    /// Notified when transactions of clients arrived, for gossip.
+    pub(super) fresh: Notify,
     /// Cancelled when a thread that verifies ends.
     verifying_ended: CancellationToken,
 }
@@ -89,15 +90,15 @@ impl std::fmt::Debug for Mempool {
 impl Mempool {
     /// Starts a mempool with a number of verifying threads.
     ///
-    /// Returns it with the stream of client transactions that gossip passes on. The threads end
+    /// Returns it with the client transactions that gossip passes on. The threads end
     /// when the last handle is dropped.
     pub fn start(
         limits: MempoolLimits,
         state: SharedState,
         clock: Arc<dyn Clock>,
         threads: usize,
-    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<PooledTransaction>)> {
-        let (mempool, receiver, fresh) = Self::idle(limits, state, clock);
+    ) -> std::io::Result<(Self, Fresh)> {
+        let (mempool, receiver) = Self::idle(limits, state, clock);
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads.max(1) {
             let (inner, receiver) = (Arc::clone(&mempool.inner), Arc::clone(&receiver));
@@ -106,6 +107,7 @@ impl Mempool {
                 verify_loop(&inner, &receiver);
             })?;
         }
+        let fresh = Fresh::new(Arc::clone(&mempool.inner));
         Ok((mempool, fresh))
     }
 
@@ -114,9 +116,8 @@ impl Mempool {
         limits: MempoolLimits,
         state: SharedState,
         clock: Arc<dyn Clock>,
-    ) -> (Self, mpsc::Receiver<Submission>, mpsc::UnboundedReceiver<PooledTransaction>) {
+    ) -> (Self, mpsc::Receiver<Submission>) {
         let (submissions, receiver) = mpsc::channel(SUBMISSIONS_QUEUED_MAX);
-        let (fresh, fresh_receiver) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             limits,
             pool: Mutex::new(Pool::default()),
@@ -124,10 +125,10 @@ impl Mempool {
             waiters: Waiters::default(),
             state,
             clock,
-            fresh,
+            fresh: Notify::new(),
             verifying_ended: CancellationToken::new(),
         });
-        (Self { inner, submissions }, receiver, fresh_receiver)
+        (Self { inner, submissions }, receiver)
     }
 
     /// A mempool without threads, for simulations: submit with [`Self::submit_in_place`].
@@ -136,8 +137,9 @@ impl Mempool {
         limits: MempoolLimits,
         state: SharedState,
         clock: Arc<dyn Clock>,
-    ) -> (Self, mpsc::UnboundedReceiver<PooledTransaction>) {
-        let (mempool, _, fresh) = Self::idle(limits, state, clock);
+    ) -> (Self, Fresh) {
+        let (mempool, _) = Self::idle(limits, state, clock);
+        let fresh = Fresh::new(Arc::clone(&mempool.inner));
         (mempool, fresh)
     }
 
@@ -335,7 +337,7 @@ enum Screened {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Pool> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -376,7 +378,7 @@ impl Inner {
         origin: Origin,
     ) -> Verdicts {
         let mut verdicts = Vec::with_capacity(verified.len());
-        let mut admitted = Vec::new();
+        let (mut any_admitted, of_client) = (false, origin == Origin::Client);
         let committed = self.state.read();
         let view = committed.state.view();
         let mut pool = self.lock();
@@ -395,9 +397,8 @@ impl Inner {
                     if is_stranger {
                         pool.check_strangers(&self.limits, transaction.bytes().len())?;
                     }
-                    let transaction = Arc::new(transaction);
-                    pool.insert(Arc::clone(&transaction), is_stranger);
-                    admitted.push(transaction);
+                    pool.insert(Arc::new(transaction), is_stranger, of_client);
+                    any_admitted = true;
                 }
                 Ok(id)
             }));
@@ -405,13 +406,10 @@ impl Inner {
         drop(pool);
         drop(view);
         drop(committed);
-        if !admitted.is_empty() {
+        if any_admitted {
             self.arrived.notify_all();
-        }
-        if origin == Origin::Client {
-            for transaction in admitted {
-                // Without gossip nobody receives; the transaction waits here all the same.
-                drop(self.fresh.send(transaction));
+            if of_client {
+                self.fresh.notify_one();
             }
         }
         verdicts

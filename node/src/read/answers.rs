@@ -10,7 +10,7 @@ use cets_contracts::types::{
     BlockId, BlockTime, BusinessDate, Height, LogIndex, SerialRange, StateRoot, TxId,
 };
 
-use crate::store::StoreError;
+use crate::store::{MovementId, StoreError};
 
 /// Most records of a page.
 pub const PAGE_RECORDS_MAX: usize = 1_000;
@@ -84,8 +84,10 @@ pub struct Hop {
 pub struct SerialHistory {
     /// The range that holds the unit now.
     pub holding: HeldRange,
-    /// Every movement, oldest first; the first is the issue.
+    /// Movements, oldest first; the first of all is the issue.
     pub hops: Vec<Hop>,
+    /// The movement before these, from which an older page begins; none when nothing is left out.
+    pub older: Option<MovementId>,
 }
 
 /// Where the units of a range are and how they came there.
@@ -137,6 +139,9 @@ pub enum ProveError {
         /// Heights of older states that are kept.
         kept: Vec<Height>,
     },
+    /// Another past state is being loaded.
+    #[error("another past state is being loaded; try again in ten seconds")]
+    Busy,
     /// No block is committed yet.
     #[error("no block is committed yet, so no header names the state root")]
     NoBlock,

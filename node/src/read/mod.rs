@@ -9,6 +9,7 @@ mod trace;
 
 pub use answers::*;
 pub use committed::{Committed, SharedState};
-pub use reader::Reader;
+pub use reader::{HOLDINGS_SCANNED_MAX, Reader};
+pub use crate::store::MovementId;
 pub use simulate::{Simulated, Simulation, SimulationError};
 pub use trace::TRACE_MOVEMENTS_MAX;

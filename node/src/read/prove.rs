@@ -1,6 +1,6 @@
 //! Records with their paths to a state root.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use cets_contracts::Fault;
 use cets_contracts::block::ValidatorSet;
@@ -16,16 +16,47 @@ use crate::store::{KeptStates, StoreError};
 /// The kept state that was asked for last, and all that lie on the disk.
 ///
 /// One stays in memory, so that the many proofs of one deadline rebuild its tree once; it takes
-/// as much memory as the newest state does.
+/// as much memory as the newest state does. One is loaded at a time; who wants another meanwhile is
+/// refused, because loading takes a thread, the disk and as much memory again.
 #[derive(Debug)]
 pub(super) struct Kept {
     states: KeptStates,
     loaded: Mutex<Option<Arc<Committed>>>,
+    loading: Mutex<()>,
 }
 
 impl Kept {
     pub(super) const fn new(states: KeptStates) -> Self {
-        Self { states, loaded: Mutex::new(None) }
+        Self { states, loaded: Mutex::new(None), loading: Mutex::new(()) }
+    }
+
+    fn loaded(&self, height: Height) -> Option<Arc<Committed>> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.as_ref().filter(|one| one.state.tip.height == height).map(Arc::clone)
+    }
+
+    /// The state of a height: the one in memory, or what `load` gives.
+    fn get_or_load(
+        &self,
+        height: Height,
+        load: impl FnOnce() -> Result<Option<Committed>, ReadError>,
+    ) -> Result<Option<Arc<Committed>>, ProveError> {
+        if let Some(state) = self.loaded(height) {
+            return Ok(Some(state));
+        }
+        let _loading = match self.loading.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(ProveError::Busy),
+        };
+        // Another call may have loaded it meanwhile.
+        if let Some(state) = self.loaded(height) {
+            return Ok(Some(state));
+        }
+        let Some(state) = load()?.map(Arc::new) else { return Ok(None) };
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        *loaded = Some(Arc::clone(&state));
+        Ok(Some(state))
     }
 }
 
@@ -96,11 +127,11 @@ impl Reader {
     }
 
     /// The state after a height, when it is kept; its root is that of the header.
-    fn kept_state(&self, height: Height) -> Result<Option<Arc<Committed>>, ReadError> {
-        let mut loaded = self.kept().loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = loaded.as_ref().filter(|one| one.state.tip.height == height) {
-            return Ok(Some(Arc::clone(state)));
-        }
+    fn kept_state(&self, height: Height) -> Result<Option<Arc<Committed>>, ProveError> {
+        self.kept().get_or_load(height, || self.load_kept(height))
+    }
+
+    fn load_kept(&self, height: Height) -> Result<Option<Committed>, ReadError> {
         let states = &self.kept().states;
         let Some(records) = states.read(height)? else { return Ok(None) };
         let Some(found) = self.header(height)? else { return Ok(None) };
@@ -115,9 +146,7 @@ impl Reader {
             let reason = format!("its records have root {found}, the header says {said}");
             return Err(states.damaged(height, &reason).into());
         }
-        let state = Arc::new(Committed { state, newest: Some((header, certificate)) });
-        *loaded = Some(Arc::clone(&state));
-        Ok(Some(state))
+        Ok(Some(Committed { state, newest: Some((header, certificate)) }))
     }
 
     /// Every change of the validator set since genesis, each with the header that announces it.
@@ -168,4 +197,23 @@ fn found<'s>(state: &'s State, key: &[u8]) -> Option<(Vec<u8>, &'s StoredRecord)
     let (range, _) = state.view().range_at(&instrument, number).ok()??;
     let key = keys::unit_range(&instrument, range.start());
     Some((key.as_bytes().to_vec(), state.stored(&key)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn while_a_past_state_is_loaded_another_is_refused_and_not_queued() {
+        let kept = Kept::new(KeptStates::beside(Path::new("ledger")));
+        let first = kept.get_or_load(Height::new(1), || {
+            let second = kept.get_or_load(Height::new(2), || Ok(None));
+            assert!(matches!(second, Err(ProveError::Busy)), "{second:?}");
+            Ok(None)
+        });
+        assert!(matches!(first, Ok(None)), "{first:?}");
+        assert!(matches!(kept.get_or_load(Height::new(2), || Ok(None)), Ok(None)));
+    }
 }

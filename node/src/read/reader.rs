@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cets_consensus::Evidence;
 use cets_contracts::Fault;
-use cets_contracts::block::{Certificate, Header, LogEntry, ValidatorSet};
+use cets_contracts::block::{Certificate, EventRecord, Header, LogEntry, ValidatorSet};
 use cets_contracts::codec;
 use cets_contracts::log::{ConsistencyProof, Tile};
 use cets_contracts::state::{Account, Key, KeyParts, RangeEnd, StatusKind, Table, keys};
@@ -16,7 +16,12 @@ use super::{
     OutcomePage, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, Page, ProvenEntry, RawRecord, ReadError,
     SerialHistory, SharedState, TipSummary,
 };
-use crate::store::{BlockPosition, CheckpointFork, KeptStates, Store, StoreError, decode_entry};
+use crate::store::{
+    BlockPosition, CheckpointFork, KeptStates, MovementId, Store, StoreError, decode_entry,
+};
+
+/// Ranges looked at for one page of holdings.
+pub const HOLDINGS_SCANNED_MAX: usize = 5_000;
 
 /// Answers reads; cheap to clone. Methods block for microseconds to a few milliseconds.
 #[derive(Clone, Debug)]
@@ -71,25 +76,11 @@ impl Reader {
     /// Records whose key starts with a prefix, after a key, at most `limit` (0 for
     /// [`PAGE_RECORDS_DEFAULT`], never more than [`PAGE_RECORDS_MAX`]).
     pub fn list(&self, prefix: &Key, after: Option<&[u8]>, limit: usize) -> At<Page<RawRecord>> {
-        self.list_filtered(prefix, after, limit, |_, _| true)
-    }
-
-    /// As [`Self::list`], with only the records whose key and value `keep` accepts.
-    pub fn list_filtered(
-        &self,
-        prefix: &Key,
-        after: Option<&[u8]>,
-        limit: usize,
-        keep: impl Fn(&[u8], &[u8]) -> bool,
-    ) -> At<Page<RawRecord>> {
         let limit = page_limit(limit);
         let committed = self.state.read();
         let mut items: Vec<RawRecord> = Vec::new();
         let mut next = None;
         for (key, stored) in committed.state.records_of(prefix, after) {
-            if !keep(&key, &stored.value) {
-                continue;
-            }
             if items.len() >= limit {
                 next = items.last().map(|record| record.key.clone());
                 break;
@@ -113,6 +104,9 @@ impl Reader {
     }
 
     /// Ranges of units of a holder, by status, then instrument and serial.
+    ///
+    /// A page looks at [`HOLDINGS_SCANNED_MAX`] ranges at most, under one lock of the state: it may
+    /// hold fewer than asked for and still lead on.
     pub fn holdings(
         &self,
         account: AccountId,
@@ -127,42 +121,72 @@ impl Reader {
         let prefix = keys::units_of_holder(account);
         let mut items: Vec<HeldRange> = Vec::new();
         let (mut next, mut last) = (None, None);
-        for (key, stored) in committed.state.records_of(&prefix, after) {
+        for (scanned, (key, stored)) in committed.state.records_of(&prefix, after).enumerate() {
+            if items.len() >= limit || scanned >= HOLDINGS_SCANNED_MAX {
+                next = last;
+                break;
+            }
+            last = Some(key.to_vec());
             let (kind, range) = held_range(&key, &stored.value)?;
             let wanted = instrument.is_none_or(|only| only == range.instrument());
             if !wanted || !(include_ended || kind.is_held()) {
                 continue;
             }
-            if items.len() >= limit {
-                next = last;
-                break;
-            }
             let (_, place) = view
                 .range_at(&range.instrument(), range.start())?
                 .ok_or_else(|| lost_range(range))?;
             items.push(HeldRange { range, place });
-            last = Some(key.to_vec());
         }
         Ok(At { height: committed.state.tip.height, answer: Page { items, next } })
     }
 
-    /// Where a unit is and every movement of its life; none when it was never issued.
-    pub fn serial(&self, serial: Serial) -> Result<At<Option<SerialHistory>>, ReadError> {
+    /// Where a unit is and the movements of its life, at most `limit` (as in [`Self::list`]): the
+    /// newest, or those up to a movement where a newer page said that it goes on. None when the unit
+    /// was never issued, or never moved by that movement.
+    pub fn serial(
+        &self,
+        serial: Serial,
+        newest: Option<MovementId>,
+        limit: usize,
+    ) -> Result<At<Option<SerialHistory>>, ReadError> {
         let (height, found, log_size) = {
             let committed = self.state.read();
             let found = committed.state.view().range_at(&serial.instrument, serial.number)?;
             (committed.state.tip.height, found, committed.state.log.size())
         };
         let Some((range, place)) = found else { return Ok(At { height, answer: None }) };
+        if let Some(id) = newest
+            && !(id.log_index < log_size && self.is_movement_of(&serial, id)?)
+        {
+            return Ok(At { height, answer: None });
+        }
         let mut hops = Vec::new();
-        for id in self.store.movements_of(&serial)?.into_iter().rev() {
+        let (movements, older) = self.store.movements_of(&serial, newest, page_limit(limit))?;
+        for id in movements.into_iter().rev() {
             // A block may have been committed since; its movements are not of this height.
             if id.log_index < log_size {
                 self.hops_of(id.log_index, &[id.position], &mut hops)?;
             }
         }
         let holding = HeldRange { range, place };
-        Ok(At { height, answer: Some(SerialHistory { holding, hops }) })
+        Ok(At { height, answer: Some(SerialHistory { holding, hops, older }) })
+    }
+
+    /// Whether a movement, which a caller may have made up, moved a unit.
+    fn is_movement_of(&self, serial: &Serial, id: MovementId) -> Result<bool, ReadError> {
+        let Some(outcome) = self.store.outcome(id.log_index)? else { return Ok(false) };
+        if outcome.events.is_empty() {
+            return Ok(false);
+        }
+        let record: EventRecord =
+            codec::decode(&outcome.events).map_err(|error| StoreError::Damaged {
+                table: "outcomes",
+                key: id.log_index.to_string(),
+                reason: error.to_string(),
+            })?;
+        let position = usize::try_from(id.position).unwrap_or(usize::MAX);
+        let movement = record.effects.units.get(position);
+        Ok(movement.is_some_and(|movement| movement.range.contains(serial)))
     }
 
     pub(super) const fn store(&self) -> &Store {

@@ -50,42 +50,87 @@ impl Weigh for Reserved {
     }
 }
 
-/// A budget of answers; cheap to clone.
+/// A budget of bytes, of answers or of submissions; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Budget {
     units: Arc<Semaphore>,
     bytes_max: usize,
+    of: BudgetOf,
 }
 
-/// The bytes of an answer, until it was read.
+/// What takes its bytes from a budget.
+#[derive(Clone, Copy, Debug)]
+enum BudgetOf {
+    Answers,
+    Submissions,
+}
+
+/// The bytes of an answer until it was read, or of a submission until it was checked.
 #[derive(Clone, Debug)]
 pub struct Held {
     _units: Arc<[OwnedSemaphorePermit]>,
 }
 
 impl Budget {
-    /// A budget of so many bytes.
-    pub fn new(bytes_max: usize) -> Self {
-        let units = bytes_max.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS);
-        Self { units: Arc::new(Semaphore::new(units)), bytes_max }
+    /// A budget of answers of so many bytes.
+    pub fn of_answers(bytes_max: usize) -> Self {
+        Self::new(bytes_max, BudgetOf::Answers)
+    }
+
+    /// A budget of submissions of so many bytes.
+    pub fn of_submissions(bytes_max: usize) -> Self {
+        Self::new(bytes_max, BudgetOf::Submissions)
+    }
+
+    fn new(bytes_max: usize, of: BudgetOf) -> Self {
+        Self { units: Arc::new(Semaphore::new(units_of(bytes_max))), bytes_max, of }
     }
 
     /// Takes the bytes of an answer, from this budget and from that of the client's address.
     pub fn take(&self, share: Option<&Share>, answer: &impl Weigh) -> Result<Held, RpcError> {
-        let units = answer.weight().div_ceil(UNIT_BYTES).max(1);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let budgets = share.map(Share::answers).into_iter().chain([self]);
+        let units = u32::try_from(units_of(answer.weight())).unwrap_or(u32::MAX);
+        let of_address = share.map(|share| match self.of {
+            BudgetOf::Answers => share.answers(),
+            BudgetOf::Submissions => share.submissions(),
+        });
+        let budgets = of_address.into_iter().chain([self]);
         let taken = budgets.map(|budget| budget.take_units(units)).collect::<Result<_, _>>()?;
         Ok(Held { _units: taken })
     }
 
+    /// Takes the bytes of a submission as soon as they are free: of the client's address, then here.
+    /// One that is larger than a budget takes all of it.
+    pub async fn take_when_free(&self, share: Option<&Share>, bytes: usize) -> Result<Held, RpcError> {
+        let mut taken = Vec::with_capacity(2);
+        for budget in share.map(Share::submissions).into_iter().chain([self]) {
+            let units = units_of(bytes).min(units_of(budget.bytes_max));
+            let units = u32::try_from(units).unwrap_or(u32::MAX);
+            let permit = Arc::clone(&budget.units).acquire_many_owned(units).await;
+            taken.push(permit.map_err(RpcError::failed)?);
+        }
+        Ok(Held { _units: taken.into() })
+    }
+
     fn take_units(&self, units: u32) -> Result<OwnedSemaphorePermit, RpcError> {
         Arc::clone(&self.units).try_acquire_many_owned(units).map_err(|_| {
-            metrics::counter!("cets_rpc_answers_refused_total").increment(1);
-            let what = format!("answers of {} bytes wait to be read already", self.bytes_max);
+            let what = match self.of {
+                BudgetOf::Answers => {
+                    metrics::counter!("cets_rpc_answers_refused_total").increment(1);
+                    format!("answers of {} bytes wait to be read already", self.bytes_max)
+                }
+                BudgetOf::Submissions => {
+                    metrics::counter!("cets_rpc_submissions_refused_total").increment(1);
+                    format!("submissions of {} bytes are being checked already", self.bytes_max)
+                }
+            };
             RpcError::Overloaded { what }
         })
     }
+}
+
+/// Permits for so many bytes, at least one.
+fn units_of(bytes: usize) -> usize {
+    bytes.div_ceil(UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// A body with the bytes of its answer and the place of its call, given back when it is gone.
@@ -139,6 +184,8 @@ impl<B: Body<Data = Bytes>> Body for HeldBody<B> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::super::config::RpcLimits;
     use super::super::shares::AddressShare;
     use super::*;
@@ -153,7 +200,7 @@ mod tests {
 
     #[test]
     fn answers_beyond_the_budget_are_refused_until_others_were_read() {
-        let budget = Budget::new(10 * UNIT_BYTES);
+        let budget = Budget::of_answers(10 * UNIT_BYTES);
         let first = budget.take(None, &Answer(6 * UNIT_BYTES)).unwrap();
         let small = budget.take(None, &Answer(1)).unwrap();
         let refused = budget.take(None, &Answer(4 * UNIT_BYTES)).unwrap_err();
@@ -168,12 +215,29 @@ mod tests {
     }
 
     #[test]
+    fn a_submission_waits_for_the_bytes_of_others_and_the_largest_for_all_of_them() {
+        let limits =
+            RpcLimits { submissions_bytes_per_address_max: 4 * UNIT_BYTES, ..RpcLimits::default() };
+        let address = || Share::new(Arc::new(AddressShare::new(&limits)), &limits);
+        let (first, second) = (address(), address());
+        let budget = Budget::of_submissions(6 * UNIT_BYTES);
+        let take = |share, bytes| budget.take_when_free(Some(share), bytes).now_or_never();
+        let held = take(&first, 4 * UNIT_BYTES).unwrap().unwrap();
+        assert!(take(&first, 1).is_none(), "the address has taken its own");
+        let _other = take(&second, 2 * UNIT_BYTES).unwrap().unwrap();
+        assert!(take(&second, 1).is_none(), "the budget is taken");
+        drop(held);
+        take(&first, usize::MAX).unwrap().unwrap();
+        take(&second, 1).unwrap().unwrap();
+    }
+
+    #[test]
     fn an_address_leaves_room_for_the_answers_to_others() {
         let limits =
             RpcLimits { answers_bytes_per_address_max: 6 * UNIT_BYTES, ..RpcLimits::default() };
         let address = || Share::new(Arc::new(AddressShare::new(&limits)), &limits);
         let (first, second) = (address(), address());
-        let budget = Budget::new(10 * UNIT_BYTES);
+        let budget = Budget::of_answers(10 * UNIT_BYTES);
         let held = budget.take(Some(&first), &Answer(6 * UNIT_BYTES)).unwrap();
         budget.take(Some(&first), &Answer(1)).unwrap_err();
         let _other = budget.take(Some(&second), &Answer(4 * UNIT_BYTES)).unwrap();

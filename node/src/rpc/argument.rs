@@ -3,6 +3,7 @@
 use cets_contracts::types::{AccountId, Instrument, Role, SerialRange, TxId};
 
 use super::RpcError;
+use crate::read::MovementId;
 
 fn invalid(field: &'static str, reason: impl ToString) -> RpcError {
     RpcError::Argument { field, reason: reason.to_string() }
@@ -48,6 +49,18 @@ pub fn optional_role(field: &'static str, text: &str) -> Result<Option<Role>, Rp
 /// A transaction identifier.
 pub fn tx_id(field: &'static str, bytes: &[u8]) -> Result<TxId, RpcError> {
     bytes.try_into().map(TxId::new).map_err(|_| invalid(field, "it must have 32 bytes"))
+}
+
+/// A movement from a page token; none when it is empty.
+pub fn movement_page(
+    field: &'static str,
+    page: &[u8],
+) -> Result<Option<MovementId>, RpcError> {
+    if page.is_empty() {
+        return Ok(None);
+    }
+    let movement = MovementId::from_bytes(page);
+    movement.map(Some).ok_or_else(|| invalid(field, "it is no page of this list"))
 }
 
 /// A position in the log from a page token; the start when it is empty.

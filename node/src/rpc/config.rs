@@ -101,6 +101,10 @@ pub struct RpcLimits {
     pub submission_streams_max: usize,
     /// Most of them for clients of one IP address.
     pub submission_streams_per_address_max: usize,
+    /// Most bytes of submissions that are not checked yet, over all connections.
+    pub submissions_bytes_max: usize,
+    /// Most of them from one IP address.
+    pub submissions_bytes_per_address_max: usize,
     /// Most bytes of answers that wait to be read, over all connections.
     pub answers_bytes_max: usize,
     /// Most of them for clients of one IP address.
@@ -131,6 +135,8 @@ impl Default for RpcLimits {
             streams_per_address_max: 128,
             submission_streams_max: 256,
             submission_streams_per_address_max: 128,
+            submissions_bytes_max: 128 * 1024 * 1024,
+            submissions_bytes_per_address_max: 64 * 1024 * 1024,
             answers_bytes_max: 128 * 1024 * 1024,
             answers_bytes_per_address_max: 64 * 1024 * 1024,
             unread_millis_max: 60_000,
@@ -213,6 +219,17 @@ impl RpcLimits {
                 self.submission_streams_per_address_max >= 1,
                 "api.limits.submission_streams_per_address_max",
                 "at least 1",
+            ),
+            (
+                self.submissions_bytes_max >= self.request_bytes_max,
+                "api.limits.submissions_bytes_max",
+                "at least api.limits.request_bytes_max",
+            ),
+            (
+                (self.request_bytes_max..=self.submissions_bytes_max)
+                    .contains(&self.submissions_bytes_per_address_max),
+                "api.limits.submissions_bytes_per_address_max",
+                "api.limits.request_bytes_max to api.limits.submissions_bytes_max",
             ),
             (
                 self.answers_bytes_max >= ANSWER_BYTES_MAX,

@@ -29,6 +29,7 @@ pub struct Desk {
     streams: Places,
     submission_streams: Places,
     answers: Budget,
+    submissions: Budget,
     stop: CancellationToken,
 }
 
@@ -54,7 +55,8 @@ impl Desk {
                 limits.submission_streams_max,
                 "submission streams in all",
             ),
-            answers: Budget::new(limits.answers_bytes_max),
+            answers: Budget::of_answers(limits.answers_bytes_max),
+            submissions: Budget::of_submissions(limits.submissions_bytes_max),
             limits: Arc::new(limits),
             stop,
         }
@@ -78,6 +80,11 @@ impl Desk {
     /// The budget of answers.
     pub const fn answers(&self) -> &Budget {
         &self.answers
+    }
+
+    /// The budget of submissions that are not checked yet.
+    pub const fn submissions(&self) -> &Budget {
+        &self.submissions
     }
 
     /// Ends when the node stops.

@@ -25,7 +25,7 @@ use super::prove::prove_records;
 use super::trace::{hop, trace_range};
 use super::units::UnitsQuery;
 use super::{RpcError, argument};
-use crate::read::{HeldRange, RawRecord};
+use crate::read::{HeldRange, PAGE_RECORDS_MAX, RawRecord};
 
 /// Accounts whose obligations are looked up under one lock of the state.
 const ACCOUNTS_PER_READ: usize = 64;
@@ -309,7 +309,8 @@ fn lookup_serial(
     caller.require_some(Subject::Units)?;
     let instrument = argument::instrument("instrument", &query.instrument)?;
     let serial = Serial { instrument, number: query.number };
-    let found = desk.reader().serial(serial).map_err(read_failed)?;
+    let page = argument::movement_page("page", &query.page)?;
+    let found = desk.reader().serial(serial, page, PAGE_RECORDS_MAX).map_err(read_failed)?;
     let not_found = || RpcError::NotFound { what: format!("{instrument} unit {}", query.number) };
     let history = found.answer.ok_or_else(not_found)?;
     let sees = |holder| desk.sees(caller, Subject::Units, holder);
@@ -322,12 +323,17 @@ fn lookup_serial(
         let hop = hop(found);
         if visible { hop } else { Hop { movement: Vec::new(), ..hop } }
     });
-    let hops: Vec<Hop> = hops.collect();
+    let mut hops: Vec<Hop> = hops.collect();
     if !any {
-        return Err(caller.refusal(Subject::Units));
+        // What it may see can lie on another page; of this one it learns nothing.
+        if page.is_none() && history.older.is_none() {
+            return Err(caller.refusal(Subject::Units));
+        }
+        hops.clear();
     }
+    let next_page = history.older.map(|older| older.to_bytes().to_vec()).unwrap_or_default();
     let holding = seen.then(|| holding(&history.holding));
-    Ok(LookupSerialResponse { holding, hops, height: found.height.get() })
+    Ok(LookupSerialResponse { holding, hops, height: found.height.get(), next_page })
 }
 
 fn list_obligations(

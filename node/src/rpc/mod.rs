@@ -42,4 +42,5 @@ pub use config::{RpcConfig, RpcLimits, TlsConfig};
 pub use error::{ERROR_TRAILER, NODE_CODES, RpcError};
 #[cfg(feature = "simulation")]
 pub use in_process::{Answered, InProcess};
+pub(crate) use server::serve_web;
 pub use server::{RpcServer, ServeError};

@@ -22,6 +22,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::layer::util::{Identity as NoLayer, Stack};
 
+use super::answers::Budget;
 use super::blocks::BlocksService;
 use super::config::{
     ANSWER_BYTES_MAX, CALL_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, RpcConfig, RpcLimits, TlsConfig,
@@ -116,26 +117,45 @@ impl RpcServer {
         let web = web.merge(log_router(desk.clone()));
         let routes = services(routes_of(web).add_service(health), &desk)?;
         let layer = ReportLayer::new(&config.limits, desk.answers().clone());
-        let router = server(&config)?.layer(layer).add_routes(routes);
-        let gate = Gate::new(&config.limits);
-        let served = serve_router(router, listener, gate, stop.clone());
-        let ended = tokio::select! {
-            ended = served => ended.map_err(ServeError::Serve),
-            () = grace(&stop) => Ok(()),
+        let server = match &config.tls {
+            None => server(&config.limits),
+            Some(tls) => {
+                server(&config.limits).tls_config(tls_identity(tls)?).map_err(ServeError::Tls)?
+            }
         };
+        let router = server.layer(layer).add_routes(routes);
+        let ended = serve_router(router, listener, &config.limits, stop).await;
         watch.abort();
         ended
     }
 }
 
+/// Serves routes over HTTP alone until `stop`, with the limits of the interface.
+pub(crate) async fn serve_web(
+    listener: TcpListener,
+    web: axum::Router,
+    limits: &RpcLimits,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let layer = ReportLayer::new(limits, Budget::of_answers(limits.answers_bytes_max));
+    let router = server(limits).layer(layer).add_routes(routes_of(web));
+    serve_router(router, listener, limits, stop).await
+}
+
+/// Serves until `stop`; requests under way then have [`STOP_GRACE`] to end.
 async fn serve_router(
     router: Router<Stack<ReportLayer, NoLayer>>,
     listener: TcpListener,
-    gate: Gate,
+    limits: &RpcLimits,
     stop: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
-    let incoming = accepted(listener, gate);
-    router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await
+) -> Result<(), ServeError> {
+    let incoming = accepted(listener, Gate::new(limits));
+    tokio::select! {
+        ended = router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned()) => {
+            ended.map_err(ServeError::Serve)
+        }
+        () = grace(&stop) => Ok(()),
+    }
 }
 
 /// Ends when requests under way had their time after `stop`.
@@ -144,10 +164,9 @@ async fn grace(stop: &CancellationToken) {
     tokio::time::sleep(STOP_GRACE).await;
 }
 
-fn server(config: &RpcConfig) -> Result<Server, ServeError> {
-    let limits = &config.limits;
+fn server(limits: &RpcLimits) -> Server {
     let streams = usize::try_from(limits.streams_per_connection_max).unwrap_or(usize::MAX);
-    let server = Server::builder()
+    Server::builder()
         .accept_http1(true)
         .max_concurrent_streams(limits.streams_per_connection_max)
         .concurrency_limit_per_connection(streams)
@@ -156,11 +175,7 @@ fn server(config: &RpcConfig) -> Result<Server, ServeError> {
         .initial_stream_window_size(CALL_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
-        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS_PENDING_MAX));
-    match &config.tls {
-        None => Ok(server),
-        Some(tls) => server.tls_config(tls_identity(tls)?).map_err(ServeError::Tls),
-    }
+        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS_PENDING_MAX))
 }
 
 fn tls_identity(tls: &TlsConfig) -> Result<ServerTlsConfig, ServeError> {

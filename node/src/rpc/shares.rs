@@ -25,6 +25,7 @@ pub struct AddressShare {
     submission_streams: Places,
     turns: Arc<Semaphore>,
     answers: Budget,
+    submissions: Budget,
 }
 
 impl AddressShare {
@@ -40,7 +41,8 @@ impl AddressShare {
                 "submission streams of one address",
             ),
             turns: Arc::new(Semaphore::new(limits.requests_parallel_max)),
-            answers: Budget::new(limits.answers_bytes_per_address_max),
+            answers: Budget::of_answers(limits.answers_bytes_per_address_max),
+            submissions: Budget::of_submissions(limits.submissions_bytes_per_address_max),
         }
     }
 }
@@ -90,6 +92,11 @@ impl Share {
     /// The budget of answers of the address.
     pub fn answers(&self) -> &Budget {
         &self.address.answers
+    }
+
+    /// The budget of submissions of the address.
+    pub fn submissions(&self) -> &Budget {
+        &self.address.submissions
     }
 
     /// Answers of the connection that wait for their reader.

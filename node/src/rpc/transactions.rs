@@ -18,6 +18,7 @@ use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::{Caller, Subject};
+use super::answers::{Budget, Held, Reserved};
 use super::config::PAGE_BYTES_MAX;
 use super::desk::{Desk, held_answer, language_of_request, read_failed};
 use super::report::reported;
@@ -48,7 +49,12 @@ impl Transactions for TransactionsService {
         let language = language_of_request(request.metadata());
         let held = self.0.reserve(request.extensions(), ANSWER_BYTES_BESIDE);
         let held = held.map_err(|error| error.into_status(language))?;
+        let share = Share::of(request.extensions());
+        let bytes = request.get_ref().transaction.len();
+        let checked = self.0.submissions().take(share.as_ref(), &Reserved(bytes));
+        let checked = checked.map_err(|error| error.into_status(language))?;
         let outcome = self.0.node().submit(request.into_inner().transaction).await;
+        drop(checked);
         outcome
             .map(|id| held_answer(taken(&id), held))
             .map_err(|error| refused(error).into_status(language))
@@ -97,10 +103,16 @@ impl Transactions for TransactionsService {
         let node = self.0.node().clone();
         let stop = self.0.stop().clone();
         // Whatever has arrived is one batch; while one is checked the next one gathers. Nothing
-        // more is read until answers are taken, so a client that does not read stops sending.
+        // more is read until answers are taken, and until the budget has room for what was read, so
+        // a client that does not read stops sending.
+        let budget = self.0.submissions().clone();
         let answers = request
             .into_inner()
             .take_until(stop.cancelled_owned())
+            .then(move |message| {
+                let (budget, share) = (budget.clone(), share.clone());
+                async move { arrived(&budget, share.as_ref(), message, language).await }
+            })
             .ready_chunks(self.0.limits().submissions_in_flight_max.max(1))
             .map(move |chunk| {
                 let node = node.clone();
@@ -155,17 +167,40 @@ fn refused(error: SubmitError) -> RpcError {
     }
 }
 
+/// A transaction of a stream, with its bytes of the budget until it is checked.
+struct Submitted {
+    transaction: Vec<u8>,
+    held: Held,
+}
+
+/// A message of a stream, as soon as the budget has room for it.
+async fn arrived(
+    budget: &Budget,
+    share: Option<&Share>,
+    message: Result<SubmitRequest, Status>,
+    language: Language,
+) -> Result<Submitted, Status> {
+    let transaction = message?.transaction;
+    let held = budget.take_when_free(share, transaction.len()).await;
+    let held = held.map_err(|error| error.into_status(language))?;
+    Ok(Submitted { transaction, held })
+}
+
 /// Submits what arrived together; one answer each, in order. A broken stream ends with its error.
 async fn submit_chunk(
     node: &crate::NodeHandle,
-    chunk: Vec<Result<SubmitRequest, Status>>,
+    chunk: Vec<Result<Submitted, Status>>,
     language: Language,
 ) -> Vec<Result<SubmitResponse, Status>> {
     let mut transactions = Vec::with_capacity(chunk.len());
+    let mut held = Vec::with_capacity(chunk.len());
     let mut broken = None;
     for message in chunk {
         match message {
-            Ok(request) => transactions.push(request.transaction),
+            Ok(submitted) => {
+                transactions.push(submitted.transaction);
+                held.push(submitted.held);
+            }
             Err(status) => {
                 broken = Some(Err(reported(status, language)));
                 break;
@@ -173,6 +208,7 @@ async fn submit_chunk(
         }
     }
     let outcomes = node.submit_batch(transactions).await;
+    drop(held);
     let answers = outcomes.into_iter().map(|outcome| {
         Ok(match outcome {
             Ok(id) => taken(&id),

@@ -27,6 +27,26 @@ pub struct MovementId {
     pub position: u32,
 }
 
+impl MovementId {
+    /// Bytes of [`Self::to_bytes`].
+    pub const BYTES: usize = 12;
+
+    /// Log index and position, big-endian.
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.log_index.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.position.to_be_bytes());
+        bytes
+    }
+
+    /// The movement that [`Self::to_bytes`] wrote; none when the length is another.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (log_index, position) = bytes.split_first_chunk::<8>()?;
+        let position = u32::from_be_bytes(position.try_into().ok()?);
+        Some(Self { log_index: u64::from_be_bytes(*log_index), position })
+    }
+}
+
 /// Some units of a movement and the movement before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -197,12 +217,26 @@ impl<'a> HopMap<'a> {
 }
 
 impl Store {
-    /// The movements of one unit, newest first.
-    pub fn movements_of(&self, serial: &Serial) -> Result<Vec<MovementId>, StoreError> {
+    /// Movements of one unit, newest first: from `begin` on, which must be one of them, or from the
+    /// newest; at most `limit`, and the one after them, if any.
+    pub fn movements_of(
+        &self,
+        serial: &Serial,
+        begin: Option<MovementId>,
+        limit: usize,
+    ) -> Result<(Vec<MovementId>, Option<MovementId>), StoreError> {
         let mut movements = Vec::new();
-        let last = HopMap::new(self).interval_at(&serial.instrument, serial.number)?;
-        let mut next = last.map(|interval| interval.last);
+        let mut next = match begin {
+            Some(begin) => Some(begin),
+            None => {
+                let last = HopMap::new(self).interval_at(&serial.instrument, serial.number)?;
+                last.map(|interval| interval.last)
+            }
+        };
         while let Some(id) = next {
+            if movements.len() >= limit {
+                return Ok((movements, next));
+            }
             movements.push(id);
             let damaged = |reason| StoreError::damaged(Column::Outcomes, id.log_index, reason);
             next = self
@@ -214,7 +248,7 @@ impl Store {
                 return Err(damaged("a link leads forward"));
             }
         }
-        Ok(movements)
+        Ok((movements, None))
     }
 }
 
@@ -286,8 +320,7 @@ fn hop_key(instrument: &Instrument, start: u64) -> Vec<u8> {
 fn encode_interval(interval: &Interval) -> [u8; INTERVAL_BYTES] {
     let mut bytes = [0u8; INTERVAL_BYTES];
     bytes[..8].copy_from_slice(&interval.end.to_be_bytes());
-    bytes[8..16].copy_from_slice(&interval.last.log_index.to_be_bytes());
-    bytes[16..].copy_from_slice(&interval.last.position.to_be_bytes());
+    bytes[8..].copy_from_slice(&interval.last.to_bytes());
     bytes
 }
 
@@ -295,9 +328,7 @@ fn decode_interval(key: &[u8], value: &[u8]) -> Result<Interval, StoreError> {
     let decode = || {
         let start = u64::from_be_bytes(*key.last_chunk::<8>()?);
         let (end, rest) = value.split_first_chunk::<8>()?;
-        let (log_index, rest) = rest.split_first_chunk::<8>()?;
-        let position = u32::from_be_bytes(rest.try_into().ok()?);
-        let last = MovementId { log_index: u64::from_be_bytes(*log_index), position };
+        let last = MovementId::from_bytes(rest)?;
         Some(Interval { start, end: u64::from_be_bytes(*end), last })
     };
     decode().ok_or_else(|| {

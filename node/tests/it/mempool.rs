@@ -6,7 +6,7 @@ use cets_contracts::block::Block;
 use cets_contracts::rules::accounts::set_representatives::SetRepresentatives;
 use cets_contracts::tx::{EnvelopeError, Transaction};
 use cets_contracts::types::{BlockTime, ChainId, Digest, Representative, Right, Thresholds};
-use cets_node::mempool::{MempoolLimits, SubmitError};
+use cets_node::mempool::{Fresh, MempoolLimits, Origin, SubmitError};
 
 use crate::world::{
     Desk, START, body, genesis, holder, holder_key, issued, public, registry, registry_keys, sign,
@@ -117,6 +117,29 @@ async fn limits_hold_by_count_by_bytes_and_by_account() {
         let again = transfer(&desk.genesis, desk.now(), 99, 1, 2, 5);
         desk.handle.submit(again).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn gossip_takes_what_clients_sent_and_still_waits_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(folder.path(), 0);
+    let orders: Vec<_> =
+        (0..6).map(|salt| transfer(&desk.genesis, desk.now(), salt, 1, 2, 5)).collect();
+    let taken = |fresh: &mut Fresh, limit| -> Vec<Vec<u8>> {
+        fresh.take(limit).iter().map(|transaction| transaction.bytes().to_vec()).collect()
+    };
+    desk.submit(orders[..2].to_vec()).await;
+    desk.mempool.submit(orders[2].clone(), Origin::Peer).await.unwrap();
+    desk.submit(orders[3..5].to_vec()).await;
+    assert_eq!(taken(&mut desk.fresh, 2), orders[..2]);
+    assert_eq!(taken(&mut desk.fresh, 9), orders[3..5]);
+    assert!(taken(&mut desk.fresh, 9).is_empty(), "each once");
+    desk.submit(orders[5..].to_vec()).await;
+    assert_eq!(desk.fresh.next(9).await.len(), 1);
+    let ordered = transfer(&desk.genesis, desk.now(), 9, 1, 2, 5);
+    desk.submit(vec![ordered]).await;
+    desk.decide(&[]);
+    assert!(taken(&mut desk.fresh, 9).is_empty(), "what is ordered needs no passing on");
 }
 
 #[tokio::test]

@@ -253,14 +253,14 @@ async fn the_state_is_listed_page_by_page() {
 async fn the_life_of_a_unit_is_told_from_its_issue_on() {
     let market = Market::open().await;
     let client = market.client(market.auditor).await;
-    let request = LookupSerialRequest { instrument: cea().to_string(), number: 1 };
+    let request = LookupSerialRequest { instrument: cea().to_string(), number: 1, page: vec![] };
     let found = client.ledger().lookup_serial(client.ask(request)).await.unwrap().into_inner();
     assert_eq!(found.hops.len(), 2);
     assert!(found.hops[0].log_index < found.hops[1].log_index);
     let holding = found.holding.unwrap();
     let place: UnitPlace = codec::decode(&holding.place).unwrap();
     assert_eq!(place.holder, market.trader.account);
-    let nonsense = LookupSerialRequest { instrument: "CEA-99".to_owned(), number: 1 };
+    let nonsense = LookupSerialRequest { instrument: "CEA-99".to_owned(), number: 1, ..Default::default() };
     let refused = client.ledger().lookup_serial(client.ask(nonsense)).await.unwrap_err();
     assert_eq!(report(&refused).number, 101);
 }

@@ -75,6 +75,24 @@ async fn proof(client: &Client, key: Key) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_a_record_is_told_so_before_a_past_state_is_looked_for() {
+    let market = Market::open().await;
+    let public = market.network.public().await;
+    let plant = market.client(market.plant).await;
+    let proof = async |client: &Client, key: Key| {
+        let request = ProveRecordsRequest { keys: vec![key.into_bytes()], height: 1_000_000 };
+        client.ledger().prove_records(client.ask(request)).await
+    };
+    let account = || keys::account(market.mill.account);
+    assert_eq!(answer_of(proof(&public, account()).await), Answer::TokenRequired);
+    assert_eq!(answer_of(proof(&plant, account()).await), Answer::NotAllowed);
+    let unit = keys::unit_range(&cea(), 1);
+    assert_eq!(answer_of(proof(&public, unit).await), Answer::TokenRequired);
+    let not_kept = proof(&public, keys::single(Table::Validators)).await.unwrap_err();
+    assert_eq!(report(&not_kept).number, 101);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_access_table_holds_for_every_level_and_subject() {
     use Answer::{Given, NotAllowed, TokenRequired};
     let market = Market::open().await;
@@ -268,7 +286,7 @@ async fn the_life_of_a_unit_shows_each_caller_its_own_movements() {
     let market = Market::open().await;
     // Unit 1 was issued to the mill and transferred to the trader.
     let look = async |client: &Client, number| {
-        let request = LookupSerialRequest { instrument: cea().to_string(), number };
+        let request = LookupSerialRequest { instrument: cea().to_string(), number, page: vec![] };
         client.ledger().lookup_serial(client.ask(request)).await
     };
     let shown = |answer: &cets_api::LookupSerialResponse| -> Vec<bool> {

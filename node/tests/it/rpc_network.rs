@@ -18,7 +18,7 @@ use cets_contracts::types::{AccountId, BlockTime, ChainId, PublicKey, Signature}
 use cets_node::checkpoints::{Checkpoints, Cosigner};
 use cets_node::clock::SetClock;
 use cets_node::ledger::{LedgerSettings, NodeLedger};
-use cets_node::mempool::{Mempool, MempoolLimits, PooledTransaction};
+use cets_node::mempool::{Mempool, MempoolLimits};
 use cets_node::read::Reader;
 use cets_node::rpc::{RpcConfig, RpcLimits, RpcServer, TlsConfig};
 use cets_node::store::Store;
@@ -53,7 +53,6 @@ pub struct Network {
     pub stop: CancellationToken,
     pub served: JoinHandle<()>,
     paused: Arc<AtomicBool>,
-    _fresh: mpsc::UnboundedReceiver<PooledTransaction>,
     _folder: TempDir,
 }
 
@@ -79,7 +78,7 @@ impl Network {
         let store = Store::open(folder.path()).unwrap();
         let state = NodeLedger::load(&store, &genesis).unwrap();
         let shared_clock = Arc::new(clock.clone());
-        let (mempool, fresh) =
+        let (mempool, _) =
             Mempool::start(mempool_limits, state.clone(), shared_clock.clone(), 1).unwrap();
         let settings = LedgerSettings::default();
         let (chain, pool) = (genesis.chain_id(), mempool.clone());
@@ -125,7 +124,7 @@ impl Network {
         let address = server.address();
         let serving = server.serve(handle.clone(), axum::Router::new(), stop.clone());
         let served = tokio::spawn(async move { serving.await.unwrap() });
-        Self { handle, address, clock, stop, served, paused, _fresh: fresh, _folder: folder }
+        Self { handle, address, clock, stop, served, paused, _folder: folder }
     }
 
     /// Decides no block until [`Self::resume`].

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cets_contracts::types::{Selection, Serial, SerialRange};
+use cets_node::read::{MovementId, SerialHistory};
 
 use crate::world::{Desk, holder, instrument, issue, transfer, transfer_of};
 
@@ -53,7 +54,7 @@ async fn every_hop_of_every_unit_is_found_across_splits_merges_and_restarts() {
     }
     for (unit, life) in &lives.0 {
         let serial = Serial { instrument: instrument(), number: *unit };
-        let history = desk.reader().serial(serial).unwrap().answer.unwrap();
+        let history = desk.reader().serial(serial, None, 0).unwrap().answer.unwrap();
         let hops: Vec<_> = history
             .hops
             .iter()
@@ -74,7 +75,7 @@ async fn every_hop_of_every_unit_is_found_across_splits_merges_and_restarts() {
     let beyond = desk.reader().trace(range(101, 140)).unwrap().answer;
     assert!(beyond.parts.is_empty() && beyond.hops.is_empty());
     let never = Serial { instrument: instrument(), number: 101 };
-    assert_eq!(desk.reader().serial(never).unwrap().answer, None);
+    assert_eq!(desk.reader().serial(never, None, 0).unwrap().answer, None);
 }
 
 /// Holds a trace against the naive list: who has each unit, and which transactions moved any.
@@ -155,8 +156,29 @@ async fn a_unit_of_a_large_issue_is_found_after_many_transfers() {
     }
     let hops = |number| {
         let serial = Serial { instrument: instrument(), number };
-        desk.reader().serial(serial).unwrap().answer.unwrap().hops.len()
+        desk.reader().serial(serial, None, 0).unwrap().answer.unwrap().hops.len()
     };
     assert_eq!(hops(5), 5);
     assert_eq!(hops(all), 1);
+
+    let serial = Serial { instrument: instrument(), number: 5 };
+    let page = |newest, limit| desk.reader().serial(serial, newest, limit).unwrap().answer;
+    let whole = page(None, 0).unwrap();
+    assert_eq!(whole.older, None);
+    let (mut paged, mut next) = (Vec::new(), None);
+    loop {
+        let SerialHistory { hops, older, .. } = page(next, 2).unwrap();
+        assert!((1..=2).contains(&hops.len()));
+        paged.splice(0..0, hops);
+        next = older;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, whole.hops);
+    let moved = whole.hops[1].log_index;
+    for (log_index, position) in [(1, 0), (moved + 1, 0), (moved, 9), (u64::MAX, 0)] {
+        let foreign = Some(MovementId { log_index, position });
+        assert_eq!(page(foreign, 0), None, "{foreign:?} never moved this unit");
+    }
 }

@@ -18,7 +18,7 @@ use cets_contracts::types::{
 use cets_node::checkpoints::Checkpoints;
 use cets_node::clock::SetClock;
 use cets_node::ledger::{LedgerSettings, NodeLedger};
-use cets_node::mempool::{Mempool, MempoolLimits};
+use cets_node::mempool::{Fresh, Mempool, MempoolLimits};
 use cets_node::read::Reader;
 use cets_node::store::Store;
 use cets_node::{Health, NodeHandle, NodeParts};
@@ -196,6 +196,7 @@ pub struct Desk {
     pub ledger: NodeLedger,
     pub handle: NodeHandle,
     pub mempool: Mempool,
+    pub fresh: Fresh,
     pub folder: PathBuf,
     number: u8,
 }
@@ -215,7 +216,7 @@ impl Desk {
         let store = Store::open(folder).unwrap();
         let state = NodeLedger::load(&store, &genesis).unwrap();
         let shared: Arc<SetClock> = Arc::new(clock.clone());
-        let (mempool, _) = Mempool::start(limits, state.clone(), shared.clone(), 2).unwrap();
+        let (mempool, fresh) = Mempool::start(limits, state.clone(), shared.clone(), 2).unwrap();
         let ledger = NodeLedger::new(
             LedgerSettings::default(),
             &genesis,
@@ -237,7 +238,7 @@ impl Desk {
             health: Health::default(),
         });
         let folder = folder.to_owned();
-        Self { genesis, clock, store, ledger, handle, mempool, folder, number }
+        Self { genesis, clock, store, ledger, handle, mempool, fresh, folder, number }
     }
 
     /// Closes everything and opens the folder again, as after a crash.

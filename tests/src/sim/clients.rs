@@ -57,10 +57,8 @@ impl World<'_> {
     /// Passes fresh transactions of a node on to its peers.
     pub(super) fn gossip(&mut self, node: u16) {
         let Some(running) = &mut self.machines[usize::from(node)].node else { return };
-        let mut batch = Vec::new();
-        while let Ok(transaction) = running.fresh.try_recv() {
-            batch.push(transaction.bytes().to_vec());
-        }
+        let fresh = running.fresh.take(usize::MAX);
+        let batch: Vec<_> = fresh.iter().map(|transaction| transaction.bytes().to_vec()).collect();
         if batch.is_empty() {
             return;
         }

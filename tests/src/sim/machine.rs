@@ -9,10 +9,10 @@ use cets_consensus::{EngineConfig, EngineSigner, Ledger, LocalSigner};
 use cets_contracts::types::{BlockTime, Height, TxId};
 use cets_node::clock::SetClock;
 use cets_node::ledger::NodeLedger;
-use cets_node::mempool::{Mempool, MempoolLimits, PooledTransaction, WaitEnd};
+use cets_node::mempool::{Fresh, Mempool, MempoolLimits, WaitEnd};
 use cets_node::read::SharedState;
 use cets_node::store::{SimulatedDisk, Store};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Template;
 use super::template::{keeps_nothing, key_label, settings};
@@ -39,7 +39,7 @@ pub struct Running {
     /// Its mempool.
     pub mempool: Mempool,
     /// What gossip has to pass on.
-    pub fresh: mpsc::UnboundedReceiver<PooledTransaction>,
+    pub fresh: Fresh,
     /// Clients that wait here.
     pub waiting: Vec<Waiting>,
     /// The last height that the oracle saw here.

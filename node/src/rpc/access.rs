@@ -96,7 +96,9 @@ impl Subject {
             Self::Disclosed => ("disclosed facts", "公开信息"),
             Self::Accounts => ("account records", "账户记录"),
             Self::Units => ("holdings and serials", "持仓与序列号"),
-            Self::Obligations => ("obligations, freezes and bank orders", "履约义务、冻结与银行指令"),
+            Self::Obligations => {
+                ("obligations, freezes and bank orders", "履约义务、冻结与银行指令")
+            }
             Self::Tasks => ("pending tasks", "待审批业务"),
             Self::Transactions => ("transactions and events", "交易与事件"),
             Self::Blocks => ("blocks with transactions", "含交易的区块"),

@@ -108,12 +108,15 @@ const LIMITS: &[Words] = &[
         en: "# transactions of account # wait already; let some become final first",
         zh: "已有 # 笔账户 # 的交易等待，请待其中一部分生效",
     },
-    Words { en: "# calls in all are open already", zh: "全部客户端已有 # 个请求未完成" },
-    Words { en: "# calls of one address are open already", zh: "同一地址已有 # 个请求未完成" },
+    Words {
+        en: "# calls in all are open already", zh: "全部客户端已有 # 个请求未完成"
+    },
+    Words {
+        en: "# calls of one address are open already", zh: "同一地址已有 # 个请求未完成"
+    },
     Words { en: "# streams are open already", zh: "已打开 # 个数据流" },
     Words {
-        en: "answers of # bytes wait to be read already",
-        zh: "已有 # 字节的应答等待读取",
+        en: "answers of # bytes wait to be read already", zh: "已有 # 字节的应答等待读取"
     },
 ];
 /// A limit that [`LIMITS`] does not know.

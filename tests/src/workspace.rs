@@ -10,6 +10,16 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
+/// Says why a test does not run; where nothing may be skipped, that is a failure.
+///
+/// # Panics
+/// When `NOTHING_SKIPPED` is set.
+pub fn skip(reason: &str) {
+    let allowed = std::env::var_os("NOTHING_SKIPPED").is_none();
+    assert!(allowed, "{reason}, and NOTHING_SKIPPED is set");
+    println!("skipped: {reason}");
+}
+
 /// A text file of the workspace.
 #[derive(Clone, Debug)]
 pub struct Source {

@@ -17,6 +17,7 @@ pub mod key;
 pub mod log;
 pub mod market;
 pub mod network;
+mod network_cards;
 pub mod node;
 pub mod parameter;
 pub mod prove;

@@ -8,6 +8,7 @@ use cets_contracts::types::{BlockTime, BusinessDate};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::network_cards::{self, JoinArgs, KeysArgs, NodeArgs};
 use crate::clock::now;
 use crate::error::CliError;
 use crate::files::read_json;
@@ -19,7 +20,13 @@ use crate::text;
 /// What to do with networks.
 #[derive(Debug, Subcommand)]
 pub enum NetworkCommand {
-    /// Writes genesis, keys and configurations of a new network into a folder
+    /// Makes the keys of an institution's node and its public card
+    Keys(KeysArgs),
+    /// Joins public cards into a genesis and a list of the nodes
+    Join(JoinArgs),
+    /// Writes the configuration of the own node, after its card was found in the genesis
+    Node(NodeArgs),
+    /// Writes a whole network into one folder, for training and tests: one person has all keys
     Init(InitArgs),
     /// Shows what a genesis file starts, and its chain id
     Genesis {
@@ -35,6 +42,16 @@ pub enum Clock {
     CivilDate,
     /// It is set by order: replays, training, tests
     ByOrder,
+}
+
+impl Clock {
+    /// The rule of a genesis.
+    pub const fn rule(self) -> ClockRule {
+        match self {
+            Self::CivilDate => ClockRule::CivilDate,
+            Self::ByOrder => ClockRule::ByOrder,
+        }
+    }
 }
 
 /// Arguments of `cets network init`.
@@ -75,6 +92,9 @@ pub struct InitArgs {
 /// Runs `cets network`.
 pub fn run(command: NetworkCommand, session: &mut Session<'_>) -> Result<Report, CliError> {
     match command {
+        NetworkCommand::Keys(args) => network_cards::keys(&args, session),
+        NetworkCommand::Join(args) => network_cards::join(&args),
+        NetworkCommand::Node(args) => network_cards::node(&args),
         NetworkCommand::Init(args) => init(&args, session),
         NetworkCommand::Genesis { file } => genesis(&file),
     }
@@ -97,10 +117,7 @@ fn init(args: &InitArgs, session: &mut Session<'_>) -> Result<Report, CliError> 
         network: args.network.clone(),
         time,
         business_date: args.business_date.unwrap_or_else(|| time.civil_date()),
-        clock: match args.clock {
-            Clock::CivilDate => ClockRule::CivilDate,
-            Clock::ByOrder => ClockRule::ByOrder,
-        },
+        clock: args.clock.rule(),
         block_interval_millis: args.block_interval,
         nodes: args.institutions.clone(),
         accounts: args.accounts.clone(),
@@ -112,8 +129,10 @@ fn init(args: &InitArgs, session: &mut Session<'_>) -> Result<Report, CliError> 
     let network = write_network(&plan)?;
     let path = network.passphrase_path.display();
     session.notice(&text!(
-        "All keys are opened by the first line of {path}; keep it as secret as the keys.",
-        "所有密钥均由 {path} 首行的口令打开；请如密钥一样妥善保管。"
+        "All keys of all institutions are here and opened by the first line of {path}: for training \
+         and tests. In a real network every institution runs `cets network keys`.",
+        "全部机构的密钥均在此处，由 {path} 首行的口令打开：仅供培训与测试。\
+         正式网络由各机构自行运行 `cets network keys`。"
     ));
     Ok(written(&plan, &network))
 }

@@ -1,5 +1,6 @@
 //! Institutions as they are named on the command line: `NAME:ROLE[:PROVINCE]`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use cets_contracts::types::{ProvinceCode, Role};
@@ -78,6 +79,13 @@ pub fn province_named(text: &str) -> Option<ProvinceCode> {
     ProvinceCode::new(code?).ok()
 }
 
+impl fmt::Display for Institution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, role_name(self.role))?;
+        self.province.map_or(Ok(()), |province| write!(f, ":{}", province.get()))
+    }
+}
+
 impl FromStr for Institution {
     type Err = InstitutionError;
 
@@ -118,6 +126,9 @@ mod tests {
         let hubei = parse("hubei:province:42").unwrap();
         assert_eq!(parse("hubei:province:Hubei").unwrap(), hubei);
         assert_eq!(parse("hubei:province").unwrap(), hubei);
+        for one in [hubei.clone(), parse("a:registry").unwrap()] {
+            assert_eq!(parse(&one.to_string()).unwrap(), one);
+        }
         assert_eq!(parse("nm:prv:inner-mongolia").unwrap().province.unwrap().get(), 15);
     }
 

@@ -1,4 +1,12 @@
-//! New networks: genesis, keys and configurations of named institutions in one folder.
+//! New networks.
+//!
+//! A real one: every institution makes its keys itself and hands out a public card
+//! ([`make_card`]), a coordinator joins the cards into a genesis and a list of peers
+//! ([`join_cards`]), and every institution writes the configuration of its node from them, after
+//! its own keys were found in it ([`write_node`]).
+//!
+//! For training and tests: genesis, keys and configurations of all in one folder
+//! ([`write_network`]).
 //!
 //! ```text
 //! FOLDER/
@@ -9,13 +17,19 @@
 //!   client/               a home directory for `cets --home`: contexts, names, account keys
 //! ```
 
+mod card;
 mod institution;
+mod join;
 mod node_config;
+mod own_node;
 mod peer_id;
 mod ports;
 mod write;
 
+pub use card::*;
 pub use institution::*;
+pub use join::*;
 pub use node_config::*;
+pub use own_node::*;
 pub use peer_id::*;
 pub use write::*;

@@ -26,7 +26,7 @@ use crate::text;
 pub const INSTITUTION_THRESHOLDS: Thresholds =
     Thresholds { operation: 1, administration: 2, transfer: 2, compliance: 2 };
 /// Representatives that every institution starts with.
-const REPRESENTATIVES: usize = 2;
+pub const REPRESENTATIVES: usize = 2;
 
 /// Names of other things in the folder of a network.
 const RESERVED_NAMES: [&str; 3] = ["client", "genesis.json", "passphrase"];
@@ -107,6 +107,10 @@ struct NodeKeys {
 }
 
 /// Writes genesis, keys and configurations.
+///
+/// All keys are made here and open with one passphrase: whoever runs this could sign for everybody.
+/// A network of institutions that need not trust each other is joined from cards instead
+/// ([`super::join_cards`]).
 pub fn write_network(plan: &NetworkPlan) -> Result<Network, CliError> {
     check(plan)?;
     create_private_folder(&plan.folder)?;
@@ -140,16 +144,22 @@ pub fn write_network(plan: &NetworkPlan) -> Result<Network, CliError> {
     Ok(network)
 }
 
-fn check(plan: &NetworkPlan) -> Result<(), CliError> {
-    let folder = plan.folder.display();
-    let empty = match std::fs::read_dir(&plan.folder) {
+/// Refuses a folder that holds something.
+pub(super) fn check_empty(folder: &Path) -> Result<(), CliError> {
+    let empty = match std::fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     };
-    if !empty {
-        return Err(CliError::user(text!("{folder} is not empty", "{folder} 不是空目录"))
-            .hint(text!("name a new folder", "请指定新目录")));
+    if empty {
+        return Ok(());
     }
+    let folder = folder.display();
+    Err(CliError::user(text!("{folder} is not empty", "{folder} 不是空目录"))
+        .hint(text!("name a new folder", "请指定新目录")))
+}
+
+fn check(plan: &NetworkPlan) -> Result<(), CliError> {
+    check_empty(&plan.folder)?;
     if plan.nodes.is_empty() {
         return Err(CliError::usage(text!(
             "a network has at least one node",
@@ -170,18 +180,18 @@ fn make<T>(count: usize, one: impl Fn() -> Result<T, CliError>) -> Result<Vec<T>
     (0..count).map(|_| one()).collect()
 }
 
-fn key() -> Result<SigningKey, CliError> {
+pub(super) fn key() -> Result<SigningKey, CliError> {
     generate_key().map_err(|error| key_error("new", error))
 }
 
-fn fresh_passphrase() -> Result<Passphrase, CliError> {
+pub(super) fn fresh_passphrase() -> Result<Passphrase, CliError> {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes)
         .map_err(|_| key_error("new", crate::keys::KeyFileError::NoRandomness))?;
     Ok(Passphrase::new(&hex::encode(bytes)))
 }
 
-fn public(key: &SigningKey) -> PublicKey {
+pub(super) fn public(key: &SigningKey) -> PublicKey {
     PublicKey::new(key.verifying_key().to_bytes())
 }
 
@@ -233,7 +243,7 @@ fn node_files(plan: &NetworkPlan, ports: &[NodePorts]) -> Vec<NodeFiles> {
 }
 
 /// Multiaddr of a port of a host.
-fn multiaddr(host: IpAddr, port: u16) -> String {
+pub(super) fn multiaddr(host: IpAddr, port: u16) -> String {
     match host {
         IpAddr::V4(host) => format!("/ip4/{host}/tcp/{port}"),
         IpAddr::V6(host) => format!("/ip6/{host}/tcp/{port}"),
@@ -349,12 +359,12 @@ fn write_client(plan: &NetworkPlan, network: &Network) -> Result<(), CliError> {
     write(&network.client_home.join("config.toml"), text.as_bytes())
 }
 
-fn toml_text(value: &impl serde::Serialize) -> Result<String, CliError> {
+pub(super) fn toml_text(value: &impl serde::Serialize) -> Result<String, CliError> {
     toml::to_string(value).map_err(|error| {
         CliError::bug(text!("a configuration is no TOML: {error}", "配置无法写成 TOML：{error}"))
     })
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<(), CliError> {
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), CliError> {
     write_new_file(path, content).map_err(|error| key_error(&path.display().to_string(), error))
 }

@@ -60,3 +60,50 @@ fn completions_exist_for_every_shell() {
         assert!(desk.good(&format!("completions {shell}")).out.contains("cets"), "{shell}");
     }
 }
+
+/// Pages whose commands people paste.
+const PAGES: &[(&str, &str)] = &[
+    ("docs/auditing.md", include_str!("../../../docs/auditing.md")),
+    ("docs/holding.md", include_str!("../../../docs/holding.md")),
+    ("docs/operating.md", include_str!("../../../docs/operating.md")),
+];
+
+/// Commands of `cets` in the blocks of a page, without comments and continued lines joined.
+fn commands(page: &str) -> Vec<String> {
+    let blocks = page.split("```").skip(1).step_by(2);
+    let joined = blocks.flat_map(|block| {
+        let block = block.replace("\\\n", " ");
+        block.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    joined
+        .map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned())
+        .filter(|line| line.starts_with("cets "))
+        .collect()
+}
+
+#[test]
+fn every_command_of_the_pages_exists_with_its_options() {
+    let mut command = command_line(Lang::En);
+    command.build();
+    for (name, page) in PAGES {
+        let lines = commands(page);
+        assert!(lines.len() > 5, "{name}: {lines:?}");
+        for line in lines {
+            let mut found = &command;
+            for word in line.split_whitespace().skip(1) {
+                if let Some(option) = word.strip_prefix("--") {
+                    let option = option.split('=').next().unwrap_or_default();
+                    let known = found.get_arguments().chain(command.get_arguments());
+                    let known = known.filter_map(clap::Arg::get_long).any(|one| one == option);
+                    assert!(known, "{name}: `{line}` has the unknown option --{option}");
+                } else if let Some(inner) = found.find_subcommand(word) {
+                    found = inner;
+                } else {
+                    let more = found.has_subcommands() && !word.starts_with('-');
+                    assert!(!more || found.get_name() == "cets", "{name}: `{line}`: no {word}");
+                }
+            }
+            assert!(found.get_name() != "cets", "{name}: `{line}` names no command");
+        }
+    }
+}

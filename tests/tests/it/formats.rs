@@ -9,7 +9,7 @@ use cets_contracts::proof::{Proof, ProofFile};
 use cets_contracts::transparency::{Policy, TlogProof};
 use cets_tests::formats;
 use cets_tests::sample_ledger::SampleLedger;
-use cets_tests::workspace;
+use cets_tests::workspace::{self, skip};
 
 #[test]
 fn examples_and_samples_are_those_of_the_code() {
@@ -45,13 +45,6 @@ fn session() -> String {
 
 fn has(program: &str, argument: &str) -> bool {
     Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
-}
-
-/// Says why a test does not run; where nothing may be skipped, that is a failure.
-fn skip(reason: &str) {
-    let allowed = std::env::var_os("NOTHING_SKIPPED").is_none();
-    assert!(allowed, "{reason}, and NOTHING_SKIPPED is set");
-    println!("skipped: {reason}");
 }
 
 fn run_session(folder: &std::path::Path) -> String {

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use cets_cli::keys::Passphrase;
-use cets_cli::network::{NetworkPlan, peer_id, write_network};
+use cets_cli::network::{
+    CardPlan, JoinPlan, NetworkPlan, join_cards, make_card, peer_id, write_network, write_node,
+};
 use cets_contracts::genesis::ClockRule;
-use cets_contracts::types::BlockTime;
+use cets_contracts::types::{BlockTime, PublicKey};
 use cets_node::config::{self, NodeConfig, NodeKeys};
 use cets_tests::workspace;
 
@@ -54,6 +56,50 @@ fn every_written_configuration_is_read_by_the_node_with_its_keys_and_genesis() {
         public_keys.extend([consensus, cosigner, keys.network.verifying_key().to_bytes()]);
     }
     assert_eq!(public_keys.len(), 12, "every key serves one purpose of one node");
+}
+
+#[test]
+fn a_node_that_was_joined_from_cards_is_read_with_its_keys_and_genesis() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, role: &str, seed: u8| {
+        let representatives = [seed, seed + 1].map(|seed| {
+            let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+            PublicKey::new(key.verifying_key().to_bytes())
+        });
+        let plan = CardPlan {
+            folder: folder.path().join(name),
+            institution: format!("{name}:{role}").parse().unwrap(),
+            representatives: representatives.into(),
+            node: Some(("10.0.0.1".parse().unwrap(), 26_000 + 10 * u16::from(seed))),
+            passphrase: None,
+        };
+        make_card(&plan).unwrap()
+    };
+    let cards = vec![make("registry", "registry", 1), make("hubei", "province", 3)];
+    let joined = JoinPlan {
+        folder: folder.path().join("joined"),
+        network: "training".to_owned(),
+        time: BlockTime::from_millis(1_626_393_600_000),
+        business_date: "2021-07-16".parse().unwrap(),
+        clock: ClockRule::ByOrder,
+        block_interval_millis: 500,
+        cards,
+        parameters: Vec::new(),
+    };
+    let (genesis, peers) = join_cards(&joined).unwrap();
+    for (index, name) in ["registry", "hubei"].into_iter().enumerate() {
+        let path = write_node(&folder.path().join(name), &genesis, &peers, None).unwrap();
+        let config = NodeConfig::read(&path).unwrap();
+        assert_eq!(config.read_genesis().unwrap(), genesis);
+        assert_eq!(config.gossip_config().unwrap().peers.len(), 1);
+        assert_eq!(config.consensus.peers.len(), 1);
+        let keys = NodeKeys::read(&config).unwrap();
+        let consensus = keys.consensus.unwrap().verifying_key().to_bytes();
+        assert_eq!(genesis.validators[index].consensus_key.as_bytes(), &consensus);
+        let own = config::peer_id(&keys.network).to_string();
+        assert!(peers.nodes[index].consensus.ends_with(&own), "{name}");
+        assert!(!config.consensus.peers[0].contains(&own), "no node calls itself");
+    }
 }
 
 #[test]

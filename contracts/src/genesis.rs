@@ -8,7 +8,8 @@ use crate::block::{Validator, ValidatorSet, ValidatorSetError};
 use crate::codec;
 use crate::domains;
 use crate::fault::Fault;
-use crate::rules::representatives_suffice;
+use crate::rules::accounts::open_account::ACCOUNT_NAME_BYTES_MAX;
+use crate::rules::{common, representatives_suffice};
 use crate::state::{
     Account, AccountStatus, CreditCode, Funds, HolderEntry, Ledger, Overlay, ParameterName,
     ParameterVersion, State, Table, Tip, keys, parameter_key,
@@ -95,8 +96,9 @@ pub enum GenesisError {
     Validators(#[from] ValidatorSetError),
     /// An account cannot act or has no name.
     #[error(
-        "account {index} ({name}): it needs a name of 1 to 200 bytes, representatives with \
-         different keys, one who may initiate, and as many people as its thresholds ask for"
+        "account {index} ({name}): it needs a name of 1 to {ACCOUNT_NAME_BYTES_MAX} bytes, \
+         representatives with different keys, one who may initiate, and as many people as its \
+         thresholds and the rules of its role ask for"
     )]
     Account {
         /// Position in the list, from 0.
@@ -201,8 +203,9 @@ fn write_account(
     account: &GenesisAccount,
     id: AccountId,
 ) -> Result<(), GenesisError> {
-    let named = crate::rules::common::check_text(&account.name, 200).is_ok();
-    if !named || !representatives_suffice(&account.representatives, &account.thresholds) {
+    let GenesisAccount { role, name, representatives, thresholds, .. } = account;
+    let named = common::check_text(name, ACCOUNT_NAME_BYTES_MAX).is_ok();
+    if !named || !representatives_suffice(*role, representatives, thresholds) {
         return Err(GenesisError::Account { index, name: account.name.clone() });
     }
     if let Some(code) = &account.credit_code {
@@ -250,5 +253,20 @@ pub const fn registry_of(role: Role) -> u8 {
     match role {
         Role::ProjectOwner | Role::CcerRegistry | Role::CcerExchange => 1,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::genesis;
+
+    #[test]
+    fn an_institution_has_two_people_who_can_act_together() {
+        let mut alone = genesis();
+        alone.accounts[0].representatives.truncate(1);
+        let name = alone.accounts[0].name.clone();
+        let error = alone.state().unwrap_err();
+        assert_eq!(error, GenesisError::Account { index: 0, name });
     }
 }

@@ -48,11 +48,15 @@ impl Model {
                 check_lines(order.accounts.len(), 200)?;
                 order.accounts.iter().try_for_each(|line| {
                     check_text(&line.name, 200)?;
-                    refuse_if(!people_suffice(&line.representatives, &line.thresholds), 3003)
+                    let suffice =
+                        people_suffice(line.role, &line.representatives, &line.thresholds);
+                    refuse_if(!suffice, 3003)
                 })
             }
             Payload::SetRepresentatives(order) => {
-                refuse_if(!people_suffice(&order.representatives, &order.thresholds), 3101)
+                let role = order.account.role();
+                let suffice = people_suffice(role, &order.representatives, &order.thresholds);
+                refuse_if(!suffice, 3101)
             }
             Payload::Issue(order) => {
                 check_lines(order.lines.len(), 1_000)?;

@@ -147,8 +147,9 @@ impl ModelAccount {
     }
 }
 
-/// Whether people can act for an account under its thresholds.
-pub fn people_suffice(people: &[Representative], thresholds: &Thresholds) -> bool {
+/// Whether people can act for an account of a role under its thresholds; for an authority or an
+/// institution two of them together.
+pub fn people_suffice(role: Role, people: &[Representative], thresholds: &Thresholds) -> bool {
     let twice = people
         .iter()
         .enumerate()
@@ -165,7 +166,8 @@ pub fn people_suffice(people: &[Representative], thresholds: &Thresholds) -> boo
         thresholds.compliance,
     ];
     let enough = wanted.iter().all(|people| *people >= 1 && usize::from(*people) <= able);
-    !twice && people.len() <= 16 && initiate >= 1 && enough
+    let alone = HOLDERS.contains(&role) || role == Role::Auditor;
+    !twice && people.len() <= 16 && initiate >= 1 && enough && (alone || able >= 2)
 }
 
 /// Whether a registration institution opens and keeps an account.

@@ -91,8 +91,8 @@ crate::reject_codes! { REJECTS:
     3003 REPRESENTATIVES_INSUFFICIENT "Four-eyes rule of the ledger" [line]
         en "Line {line}: the representatives cannot act."
         zh "第 {line} 行：代表无法履职。"
-        hint "Name different keys, one who may initiate, and as many people as the thresholds ask."
-        hint_zh "须使用不同密钥，至少一人可发起，且人数不少于各阈值。";
+        hint "Name different keys, one who may initiate, and enough people; an institution has two."
+        hint_zh "须使用不同密钥，至少一人可发起，人数不少于各阈值；机构须有两人可共同办理。";
     3004 PROVINCE_HAS_AUTHORITY "Interim Regulations art. 5" [account]
         en "The province already has its authority: account {account}."
         zh "该省份已有主管部门账户 {account}。"
@@ -158,7 +158,8 @@ impl Rule for OpenAccount {
         common::check_lines(self.accounts.len(), OPEN_ACCOUNT_LINES_MAX)?;
         for (line, account) in (1u64..).zip(&self.accounts) {
             common::check_text(&account.name, ACCOUNT_NAME_BYTES_MAX)?;
-            if !representatives_suffice(&account.representatives, &account.thresholds) {
+            let NewAccount { role, representatives, thresholds, .. } = account;
+            if !representatives_suffice(*role, representatives, thresholds) {
                 return Err(REPRESENTATIVES_INSUFFICIENT.reject(vec![line.into()]));
             }
         }
@@ -300,6 +301,11 @@ mod tests {
         let mut wrong = line(Role::Trader, 1);
         wrong.representatives.truncate(1);
         let code = market.refusal(first(Role::Registry), open(vec![wrong]));
+        assert_eq!(code, "REPRESENTATIVES_INSUFFICIENT");
+        let mut alone = line(Role::Province, 1);
+        alone.representatives.truncate(1);
+        alone.thresholds = Thresholds::uniform(1);
+        let code = market.refusal(first(Role::Ministry), open(vec![alone]));
         assert_eq!(code, "REPRESENTATIVES_INSUFFICIENT");
     }
 

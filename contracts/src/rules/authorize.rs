@@ -102,6 +102,14 @@ const fn may_act(right: Right) -> bool {
     right.may_initiate() || right.may_approve()
 }
 
+/// Those of some keys that may act for an account now.
+pub(crate) fn who_may_act<'k>(
+    account: &Account,
+    keys: impl Iterator<Item = &'k PublicKey>,
+) -> Vec<PublicKey> {
+    keys.filter(|key| account.right_of(key).is_some_and(may_act)).copied().collect()
+}
+
 /// Refuses a role that may not call a rule.
 pub(crate) fn check_role(tx: &TxContext, authority: &Authority) -> Result<(), Abort> {
     let role = tx.account.role();

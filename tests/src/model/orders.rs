@@ -485,12 +485,14 @@ impl Model {
         let (roles, wants) = who_signs(&task.order);
         let Wants::People(class, least) = wants else { return Err(2003) };
         let holder = self.account(account)?;
-        if holder.acting(&task.signed)? < holder.needed(class, least) {
+        // Whoever left, or lost the right, does not count any more.
+        let signed: Vec<_> = task.signed.iter().copied().filter(|key| holder.acts(key)).collect();
+        if holder.acting(&signed)? < holder.needed(class, least) {
             self.tasks.insert((account, id), task);
             return Ok(());
         }
         self.check_shape(account, &task.order)?;
-        self.check_caller(account, &task.signed, roles, wants)?;
+        self.check_caller(account, &signed, roles, wants)?;
         self.carry_out(tx, &task.order)?;
         self.tasks.remove(&(account, id));
         Ok(())

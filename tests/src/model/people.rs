@@ -91,6 +91,12 @@ impl ModelAccount {
         self.people.iter().find(|person| person.key == *key)
     }
 
+    /// Whether a key belongs to someone who may do more than read.
+    pub fn acts(&self, key: &PublicKey) -> bool {
+        let right = self.person(key).map(|person| person.right);
+        right.is_some_and(|right| right.may_initiate() || right.may_approve())
+    }
+
     /// People who count among the signers: all who may approve, and one who may only initiate;
     /// none when nobody may initiate. A signer without a right to act is refused.
     pub fn acting(&self, signers: &[PublicKey]) -> Result<u64, u16> {

@@ -240,6 +240,7 @@ impl Model {
         let waits = |task: &Waiting| task.valid_until >= now;
         let mut tasks = self.tasks.iter();
         refuse_if(tasks.any(|((owner, _), task)| *owner == account && waits(task)), 3203)?;
+        self.tasks.retain(|(owner, _), _| *owner != account);
         let holder = self.accounts.get_mut(&account).unwrap();
         holder.state = Standing::Closed;
         holder.credit_code = None;

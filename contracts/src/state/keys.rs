@@ -345,11 +345,6 @@ pub fn settlement(exchange: AccountId, day: BusinessDate, batch: u32) -> Key {
     )
 }
 
-/// Prefix of what an order froze of an account.
-pub fn freezes_of(account: AccountId, order: &Digest) -> Key {
-    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes()])
-}
-
 /// Key of a freeze: of whose, by the digest of its order, in the registry of allowances (0) or of
 /// reductions (1). One order may name several accounts, and units that both registries keep.
 pub fn freeze(account: AccountId, order: &Digest, registry: u8) -> Key {

@@ -637,7 +637,8 @@ mod tests {
         let key = keys::unit_by_holder(other, StatusKind::Free.tag(), &cea, 41);
         let update = {
             let mut overlay = state.view();
-            overlay.put(key, &RangeEnd { end: 101 }).unwrap();
+            let entry = RangeEnd { end: 101 };
+            overlay.with_tables(Table::ALL, |overlay| overlay.put(key, &entry)).unwrap();
             state.prepare(overlay.into_writes()).unwrap()
         };
         state.apply(update).unwrap();
@@ -655,7 +656,7 @@ mod tests {
             .unwrap();
         let update = {
             let mut overlay = state.view();
-            overlay.delete::<RangeEnd>(key).unwrap();
+            overlay.with_tables(Table::ALL, |overlay| overlay.delete::<RangeEnd>(key)).unwrap();
             state.prepare(overlay.into_writes()).unwrap()
         };
         state.apply(update).unwrap();

@@ -201,7 +201,8 @@ impl Overlay<'_> {
     fn insert_range(&mut self, range: SerialRange, place: UnitPlace) -> Result<(), Fault> {
         let end = range.end();
         self.put(record_key(&range), &UnitRange { end, place })?;
-        self.put(index_key(&range, &place), &RangeEnd { end })
+        self.put_index(index_key(&range, &place), &RangeEnd { end });
+        Ok(())
     }
 
     /// Removes a stored range that lies in a place.
@@ -210,11 +211,12 @@ impl Overlay<'_> {
         // A range that the block has not written lies in the state below, and its index with it.
         if self.is_unwritten(&record) {
             self.delete_below::<UnitRange>(record)?;
-            self.delete_below::<RangeEnd>(index)
+            self.delete_index_below(index);
         } else {
             self.delete::<UnitRange>(record)?;
-            self.delete::<RangeEnd>(index)
+            self.delete_index(index);
         }
+        Ok(())
     }
 }
 

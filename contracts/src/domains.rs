@@ -13,7 +13,7 @@ pub const BLOCK_ID: &[u8] = b"cets/v1/block-id";
 pub const BLOCK_BODY: &[u8] = b"cets/v1/block-body";
 /// Message of a prevote.
 pub const PREVOTE: &[u8] = b"cets/v1/prevote";
-/// Message of a precommit; 2f+1 of them are a commit certificate.
+/// Message of a precommit; those of more than two thirds of the power are a commit certificate.
 pub const PRECOMMIT: &[u8] = b"cets/v1/precommit";
 /// Message of a consensus proposal.
 pub const PROPOSAL: &[u8] = b"cets/v1/proposal";

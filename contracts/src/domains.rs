@@ -19,8 +19,6 @@ pub const PRECOMMIT: &[u8] = b"cets/v1/precommit";
 pub const PROPOSAL: &[u8] = b"cets/v1/proposal";
 /// Message of a proposer that announces the stream of parts its block travels in.
 pub const BLOCK_STREAM: &[u8] = b"cets/v1/block-stream";
-/// Message of a vote extension.
-pub const VOTE_EXTENSION: &[u8] = b"cets/v1/vote-extension";
 /// Address of a validator: first 20 bytes of `blake3(VALIDATOR_ADDRESS ‖ public key)`.
 pub const VALIDATOR_ADDRESS: &[u8] = b"cets/v1/validator-address";
 /// Digest of a validator set.
@@ -50,7 +48,6 @@ pub const ALL: &[&[u8]] = &[
     PRECOMMIT,
     PROPOSAL,
     BLOCK_STREAM,
-    VOTE_EXTENSION,
     VALIDATOR_ADDRESS,
     VALIDATOR_SET,
     PARAMETERS,

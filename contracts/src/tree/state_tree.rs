@@ -195,12 +195,6 @@ impl StateTree {
         LeafHash::from_node(self.node(0, slot.index()))
     }
 
-    /// All used slots, ascending.
-    pub fn used_slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        let end = u32::try_from(self.slots.saturating_sub(1)).unwrap_or(u32::MAX);
-        (0..=end).map(Slot::from_index).filter(|slot| self.leaf(*slot).is_some())
-    }
-
     /// Computes the root after `changes` (strictly ascending by slot) and leaves the tree as it is.
     ///
     /// Costs one hash per node on the paths of the changed slots, computed level by level.

@@ -16,8 +16,8 @@ use crate::state::{
     ParameterVersion, State, Table, Tip, keys, parameter_key,
 };
 use crate::types::{
-    AccountId, BlockId, BlockTime, BusinessDate, ChainId, Height, ProvinceCode, Representative,
-    Role, Thresholds, Vintage, domain_hash,
+    AccountId, BlockId, BlockTime, BusinessDate, ChainId, Height, Market, ProvinceCode,
+    Representative, Role, Thresholds, Vintage, domain_hash,
 };
 
 /// Most accounts in a genesis document.
@@ -261,7 +261,7 @@ fn write_account(
         return Err(GenesisError::Account { index, name: account.name.clone() });
     }
     if let Some(code) = &account.credit_code {
-        let key = keys::holder(registry_of(account.role), code.as_bytes());
+        let key = keys::holder(Market::of_role(account.role), code.as_bytes());
         if overlay.contains(&key) {
             return Err(GenesisError::CreditCodeTwice { index });
         }
@@ -301,14 +301,6 @@ fn write_parameter(
     };
     overlay.put(key, &version)?;
     Ok(())
-}
-
-/// Registry in which a role's credit code must be unique: 0 allowances, 1 reductions.
-pub const fn registry_of(role: Role) -> u8 {
-    match role {
-        Role::ProjectOwner | Role::CcerRegistry | Role::CcerExchange => 1,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

@@ -711,7 +711,7 @@ mod tests {
         let freeze = Freeze { account, ranges, executed_by: account, since, lifted_on };
         let update = {
             let mut overlay = Overlay::new(&state);
-            let key = keys::freeze(account, &Digest::new([9; 32]), 0);
+            let key = keys::freeze(account, &Digest::new([9; 32]), Market::Allowances);
             overlay.with_tables(Table::ALL, |overlay| overlay.put(key, &freeze)).unwrap();
             state.prepare(overlay.into_writes()).unwrap()
         };

@@ -25,11 +25,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::set_representatives::ACCOUNT_OF_OTHERS;
-use crate::genesis::registry_of;
 use crate::rules::accounts::open_account::{OPENING_ROLES, opened_by};
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
 use crate::state::{Account, AccountStatus, HolderEntry, Obligation, Overlay, Table, Task, keys};
-use crate::types::{AccountId, Digest, OperationClass, Role};
+use crate::types::{AccountId, Digest, Market, OperationClass, Role};
 
 /// Order: close an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +105,7 @@ impl Rule for CloseAccount {
             state.delete::<Task>(key)?;
         }
         if let Some(code) = &account.credit_code {
-            let key = keys::holder(registry_of(id.role()), code.as_bytes());
+            let key = keys::holder(Market::of_role(id.role()), code.as_bytes());
             state.delete::<HolderEntry>(key)?;
         }
         let status = AccountStatus::Closed;

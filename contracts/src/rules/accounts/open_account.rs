@@ -27,7 +27,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::genesis::registry_of;
 use crate::rules::{
     Abort, Authority, Reject, RejectCode, Rule, TxContext, common, representatives_suffice,
 };
@@ -35,8 +34,8 @@ use crate::state::{
     Account, AccountStatus, CreditCode, Funds, HolderEntry, KeyParts, Overlay, Table, keys,
 };
 use crate::types::{
-    AccountId, Digest, OperationClass, ProvinceCode, PublicKey, Representative, Right, Role,
-    Thresholds,
+    AccountId, Digest, Market, OperationClass, ProvinceCode, PublicKey, Representative, Right,
+    Role, Thresholds,
 };
 
 /// Most accounts of one order.
@@ -169,14 +168,14 @@ impl Rule for OpenAccount {
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
         let mut ledger = state.ledger()?;
 
-        let mut codes: BTreeMap<(u8, CreditCode), AccountId> = BTreeMap::new();
+        let mut codes: BTreeMap<(Market, CreditCode), AccountId> = BTreeMap::new();
         let mut ids = Vec::with_capacity(self.accounts.len());
         for line in &self.accounts {
             if !opened_by(tx.account.role(), line.role) {
                 return Err(ROLE_NOT_OPENED_HERE.reject(vec![line.role.into()]).into());
             }
-            let registry = registry_of(line.role);
-            let key = keys::holder(registry, line.credit_code.as_bytes());
+            let market = Market::of_role(line.role);
+            let key = keys::holder(market, line.credit_code.as_bytes());
             let number = ledger.account_numbers.entry(line.role).or_insert(0);
             *number = number.saturating_add(1);
             let id = AccountId::new(line.role, *number)
@@ -184,7 +183,7 @@ impl Rule for OpenAccount {
             let holder = state
                 .get::<HolderEntry>(&key)?
                 .map(|entry| entry.account)
-                .or_else(|| codes.insert((registry, line.credit_code), id));
+                .or_else(|| codes.insert((market, line.credit_code), id));
             if let Some(account) = holder {
                 return Err(HOLDER_HAS_ACCOUNT.reject(vec![account.into()]).into());
             }
@@ -194,7 +193,7 @@ impl Rule for OpenAccount {
         check_authorities(&self.accounts, &ids, state)?;
 
         for (line, id) in self.accounts.iter().zip(&ids) {
-            let key = keys::holder(registry_of(line.role), line.credit_code.as_bytes());
+            let key = keys::holder(Market::of_role(line.role), line.credit_code.as_bytes());
             state.put(key, &HolderEntry { account: *id })?;
             state.put(keys::account(*id), &new_account(line))?;
         }

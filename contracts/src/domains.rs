@@ -13,14 +13,12 @@ pub const BLOCK_ID: &[u8] = b"cets/v1/block-id";
 pub const BLOCK_BODY: &[u8] = b"cets/v1/block-body";
 /// Message of a prevote.
 pub const PREVOTE: &[u8] = b"cets/v1/prevote";
-/// Message of a precommit; 2f+1 of them are a commit certificate.
+/// Message of a precommit; those of more than two thirds of the power are a commit certificate.
 pub const PRECOMMIT: &[u8] = b"cets/v1/precommit";
 /// Message of a consensus proposal.
 pub const PROPOSAL: &[u8] = b"cets/v1/proposal";
 /// Message of a proposer that announces the stream of parts its block travels in.
 pub const BLOCK_STREAM: &[u8] = b"cets/v1/block-stream";
-/// Message of a vote extension.
-pub const VOTE_EXTENSION: &[u8] = b"cets/v1/vote-extension";
 /// Address of a validator: first 20 bytes of `blake3(VALIDATOR_ADDRESS ‖ public key)`.
 pub const VALIDATOR_ADDRESS: &[u8] = b"cets/v1/validator-address";
 /// Digest of a validator set.
@@ -50,7 +48,6 @@ pub const ALL: &[&[u8]] = &[
     PRECOMMIT,
     PROPOSAL,
     BLOCK_STREAM,
-    VOTE_EXTENSION,
     VALIDATOR_ADDRESS,
     VALIDATOR_SET,
     PARAMETERS,

@@ -8,14 +8,16 @@ use crate::block::{Validator, ValidatorSet, ValidatorSetError};
 use crate::codec;
 use crate::domains;
 use crate::fault::Fault;
-use crate::rules::representatives_suffice;
+use crate::rules::accounts::open_account::ACCOUNT_NAME_BYTES_MAX;
+use crate::rules::governance::set_parameter::ARTICLE_BYTES_MAX;
+use crate::rules::{common, representatives_suffice};
 use crate::state::{
     Account, AccountStatus, CreditCode, Funds, HolderEntry, Ledger, Overlay, ParameterName,
     ParameterVersion, State, Table, Tip, keys, parameter_key,
 };
 use crate::types::{
-    AccountId, BlockId, BlockTime, BusinessDate, ChainId, Height, ProvinceCode, Representative,
-    Role, Thresholds, Vintage, domain_hash,
+    AccountId, BlockId, BlockTime, BusinessDate, ChainId, Height, Market, ProvinceCode,
+    Representative, Role, Thresholds, Vintage, domain_hash,
 };
 
 /// Most accounts in a genesis document.
@@ -95,8 +97,9 @@ pub enum GenesisError {
     Validators(#[from] ValidatorSetError),
     /// An account cannot act or has no name.
     #[error(
-        "account {index} ({name}): it needs a name of 1 to 200 bytes, representatives with \
-         different keys, one who may initiate, and as many people as its thresholds ask for"
+        "account {index} ({name}): it needs a name of 1 to {ACCOUNT_NAME_BYTES_MAX} bytes, \
+         representatives with different keys, one who may initiate, and as many people as its \
+         thresholds and the rules of its role ask for"
     )]
     Account {
         /// Position in the list, from 0.
@@ -110,6 +113,25 @@ pub enum GenesisError {
         /// Position in the list, from 0.
         index: usize,
     },
+    /// A province has two authorities.
+    #[error("account {index}: the province already has its authority, account {other}")]
+    AuthorityTwice {
+        /// Position in the list, from 0.
+        index: usize,
+        /// Position of the other authority.
+        other: usize,
+    },
+    /// The business date is still to come on a ledger that follows the clock.
+    #[error(
+        "the business date {business_date} is after {civil}, the civil date (UTC+8) of genesis \
+         time, which this ledger follows"
+    )]
+    DateNotCivil {
+        /// The business date.
+        business_date: BusinessDate,
+        /// Civil date of genesis time.
+        civil: BusinessDate,
+    },
     /// More than [`GENESIS_ACCOUNTS_MAX`] accounts.
     #[error("at most {GENESIS_ACCOUNTS_MAX} accounts can stand in a genesis document")]
     AccountCount,
@@ -122,6 +144,12 @@ pub enum GenesisError {
         min: i64,
         /// Largest value.
         max: i64,
+    },
+    /// The article of a parameter is no short printable text.
+    #[error("parameter {name}: its article needs 1 to {ARTICLE_BYTES_MAX} printable bytes")]
+    Article {
+        /// Name of the parameter.
+        name: &'static str,
     },
     /// The state could not be built.
     #[error(transparent)]
@@ -181,6 +209,8 @@ impl Genesis {
         if self.accounts.len() > GENESIS_ACCOUNTS_MAX {
             return Err(GenesisError::AccountCount);
         }
+        self.check_date()?;
+        self.check_authorities()?;
         let validators = ValidatorSet::new(self.validators.clone())?;
         overlay.put(keys::single(Table::Validators), &validators)?;
         let mut account_numbers: BTreeMap<Role, u64> = BTreeMap::new();
@@ -193,6 +223,30 @@ impl Genesis {
         overlay.put_ledger(&ledger)?;
         self.parameters.iter().try_for_each(|parameter| write_parameter(overlay, parameter))
     }
+
+    /// Refuses a date that the ledger could not have been advanced to.
+    fn check_date(&self) -> Result<(), GenesisError> {
+        let (business_date, civil) = (self.business_date, self.time.civil_date());
+        if self.clock == ClockRule::CivilDate && business_date > civil {
+            return Err(GenesisError::DateNotCivil { business_date, civil });
+        }
+        Ok(())
+    }
+
+    /// Refuses a second authority of a province.
+    fn check_authorities(&self) -> Result<(), GenesisError> {
+        let mut authorities = BTreeMap::new();
+        let of_provinces = |(index, account): (usize, &GenesisAccount)| {
+            let province = account.province.filter(|_| account.role == Role::Province);
+            province.map(|province| (index, province))
+        };
+        for (index, province) in self.accounts.iter().enumerate().filter_map(of_provinces) {
+            if let Some(other) = authorities.insert(province, index) {
+                return Err(GenesisError::AuthorityTwice { index, other });
+            }
+        }
+        Ok(())
+    }
 }
 
 fn write_account(
@@ -201,12 +255,13 @@ fn write_account(
     account: &GenesisAccount,
     id: AccountId,
 ) -> Result<(), GenesisError> {
-    let named = crate::rules::common::check_text(&account.name, 200).is_ok();
-    if !named || !representatives_suffice(&account.representatives, &account.thresholds) {
+    let GenesisAccount { role, name, representatives, thresholds, .. } = account;
+    let named = common::check_text(name, ACCOUNT_NAME_BYTES_MAX).is_ok();
+    if !named || !representatives_suffice(*role, representatives, thresholds) {
         return Err(GenesisError::Account { index, name: account.name.clone() });
     }
     if let Some(code) = &account.credit_code {
-        let key = keys::holder(registry_of(account.role), code.as_bytes());
+        let key = keys::holder(Market::of_role(account.role), code.as_bytes());
         if overlay.contains(&key) {
             return Err(GenesisError::CreditCodeTwice { index });
         }
@@ -231,6 +286,9 @@ fn write_parameter(
     parameter: &GenesisParameter,
 ) -> Result<(), GenesisError> {
     let name = parameter.name;
+    if common::check_text(&parameter.article, ARTICLE_BYTES_MAX).is_err() {
+        return Err(GenesisError::Article { name: name.name() });
+    }
     let (min, max) = name.limits();
     let key = parameter_key(name, parameter.year, parameter.valid_from);
     if !(min..=max).contains(&parameter.value) || overlay.contains(&key) {
@@ -245,10 +303,56 @@ fn write_parameter(
     Ok(())
 }
 
-/// Registry in which a role's credit code must be unique: 0 allowances, 1 reductions.
-pub const fn registry_of(role: Role) -> u8 {
-    match role {
-        Role::ProjectOwner | Role::CcerRegistry | Role::CcerExchange => 1,
-        _ => 0,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::genesis;
+
+    #[test]
+    fn an_institution_has_two_people_who_can_act_together() {
+        let mut alone = genesis();
+        alone.accounts[0].representatives.truncate(1);
+        let name = alone.accounts[0].name.clone();
+        let error = alone.state().unwrap_err();
+        assert_eq!(error, GenesisError::Account { index: 0, name });
+    }
+
+    #[test]
+    fn a_province_has_one_authority() {
+        let mut twice = genesis();
+        let provinces = twice.accounts.iter_mut().enumerate();
+        let mut provinces = provinces.filter(|(_, account)| account.role == Role::Province);
+        let (other, first) = provinces.next().unwrap();
+        let (index, second) = provinces.next().unwrap();
+        second.province = first.province;
+        assert_eq!(twice.state().unwrap_err(), GenesisError::AuthorityTwice { index, other });
+    }
+
+    #[test]
+    fn a_ledger_that_follows_the_clock_does_not_begin_on_a_day_to_come() {
+        let civil = genesis().time.civil_date();
+        let begun = |days: u32, clock| {
+            let business_date = BusinessDate::from_days(civil.as_days() + days).unwrap();
+            Genesis { business_date, clock, ..genesis() }.state().map(|_| ())
+        };
+        assert_eq!(begun(0, ClockRule::CivilDate), Ok(()));
+        assert_eq!(begun(1, ClockRule::ByOrder), Ok(()));
+        let business_date = BusinessDate::from_days(civil.as_days() + 1).unwrap();
+        let error = GenesisError::DateNotCivil { business_date, civil };
+        assert_eq!(begun(1, ClockRule::CivilDate), Err(error));
+    }
+
+    #[test]
+    fn names_and_articles_are_short_printable_texts() {
+        for text in [String::new(), "a\nb".to_owned(), "x".repeat(ARTICLE_BYTES_MAX + 1)] {
+            let mut wrong = genesis();
+            wrong.parameters[0].article.clone_from(&text);
+            let name = wrong.parameters[0].name.name();
+            assert_eq!(wrong.state().unwrap_err(), GenesisError::Article { name });
+            let mut wrong = genesis();
+            wrong.accounts[1].name.clone_from(&text);
+            let error = GenesisError::Account { index: 1, name: text };
+            assert_eq!(wrong.state().unwrap_err(), error);
+        }
     }
 }

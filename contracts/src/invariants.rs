@@ -142,6 +142,14 @@ pub enum Violation {
         /// Digest of the order.
         order: Digest,
     },
+    /// A freeze is in force, and what it names is not frozen.
+    #[error("{account}: not all that order {order} froze is frozen, and its freeze is in force")]
+    FreezeWithoutEffect {
+        /// The account.
+        account: AccountId,
+        /// Digest of the order.
+        order: Digest,
+    },
     /// Reductions of a project that is not registered.
     #[error("{instrument}: the project is not registered")]
     ProjectMissing {
@@ -446,22 +454,48 @@ fn largest_caps(state: &Overlay<'_>) -> Result<BTreeMap<Option<Vintage>, i64>, F
     Ok(caps)
 }
 
-/// Whatever is frozen names a freeze in force of the same account.
+/// Whatever is frozen names a freeze in force of the same account, and all that a freeze in force
+/// names is frozen.
 fn check_freezes(
     state: &Overlay<'_>,
     units: &Units,
     violations: &mut Vec<Violation>,
 ) -> Result<(), Fault> {
-    for (account, order) in &units.frozen {
-        let mut in_force = false;
-        for freeze in state.scan::<Freeze>(&keys::freezes_of(*account, order)) {
-            in_force |= freeze?.1.lifted_on.is_none();
+    let mut in_force = BTreeSet::new();
+    for entry in all::<Freeze>(state) {
+        let (key, freeze) = entry?;
+        let Some(KeyParts::Freeze(account, order, _)) = KeyParts::of(&key) else {
+            return Err(corrupt(&key, "the key names no freeze"));
+        };
+        if freeze.lifted_on.is_some() {
+            continue;
         }
-        if !in_force {
-            violations.push(Violation::FreezeMissing { account: *account, order: *order });
+        in_force.insert((account, order));
+        if freeze.account != account || !is_frozen(state, &freeze, order)? {
+            violations.push(Violation::FreezeWithoutEffect { account, order });
         }
     }
+    for (account, order) in units.frozen.difference(&in_force) {
+        violations.push(Violation::FreezeMissing { account: *account, order: *order });
+    }
     Ok(())
+}
+
+/// Whether all that a freeze names is frozen by its order.
+fn is_frozen(state: &Overlay<'_>, freeze: &Freeze, order: Digest) -> Result<bool, Fault> {
+    let holder = freeze.account;
+    if freeze.ranges.is_empty() {
+        let account = state.account(holder)?;
+        return Ok(account.is_some_and(|it| it.status == AccountStatus::Frozen { order }));
+    }
+    let frozen = UnitPlace { holder, status: UnitStatus::Frozen { order } };
+    for range in &freeze.ranges {
+        let found = state.range_at(&range.instrument(), range.start())?;
+        if !found.is_some_and(|(stored, at)| at == frozen && stored.end() >= range.end()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// All records of a table, in the order of their keys.
@@ -621,7 +655,8 @@ mod tests {
         let key = keys::unit_by_holder(other, StatusKind::Free.tag(), &cea, 41);
         let update = {
             let mut overlay = state.view();
-            overlay.put(key, &RangeEnd { end: 101 }).unwrap();
+            let entry = RangeEnd { end: 101 };
+            overlay.with_tables(Table::ALL, |overlay| overlay.put(key, &entry)).unwrap();
             state.prepare(overlay.into_writes()).unwrap()
         };
         state.apply(update).unwrap();
@@ -639,7 +674,7 @@ mod tests {
             .unwrap();
         let update = {
             let mut overlay = state.view();
-            overlay.delete::<RangeEnd>(key).unwrap();
+            overlay.with_tables(Table::ALL, |overlay| overlay.delete::<RangeEnd>(key)).unwrap();
             state.prepare(overlay.into_writes()).unwrap()
         };
         state.apply(update).unwrap();
@@ -684,6 +719,34 @@ mod tests {
             range.place.status = UnitStatus::Frozen { order };
         });
         assert!(check(&state).iter().any(|v| matches!(v, Violation::FreezeMissing { .. })));
+    }
+
+    /// The state with a freeze on record, and nothing frozen.
+    fn with_freeze(ranges: Vec<SerialRange>, lifted_on: Option<BusinessDate>) -> State {
+        let mut state = sound_state();
+        let account = AccountId::new(Role::KeyEmittingEntity, 1).unwrap();
+        let since = "2021-12-31".parse().unwrap();
+        let freeze = Freeze { account, ranges, executed_by: account, since, lifted_on };
+        let update = {
+            let mut overlay = Overlay::new(&state);
+            let key = keys::freeze(account, &Digest::new([9; 32]), Market::Allowances);
+            overlay.with_tables(Table::ALL, |overlay| overlay.put(key, &freeze)).unwrap();
+            state.prepare(overlay.into_writes()).unwrap()
+        };
+        state.apply(update).unwrap();
+        state
+    }
+
+    #[test]
+    fn freezes_in_force_without_effect_are_found() {
+        let cea = Instrument::Cea(Vintage::CYCLE_2019_2020);
+        let range = SerialRange::new(cea, 51, 61).unwrap();
+        for ranges in [vec![], vec![range]] {
+            let found = check(&with_freeze(ranges.clone(), None));
+            assert!(matches!(found[..], [Violation::FreezeWithoutEffect { .. }]), "{found:?}");
+            let lifted = with_freeze(ranges, Some("2021-12-31".parse().unwrap()));
+            assert_eq!(check(&lifted), vec![]);
+        }
     }
 
     #[test]

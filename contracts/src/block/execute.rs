@@ -8,7 +8,7 @@ use crate::log::{LogFrontier, LogNode, leaf_hash};
 use crate::rules::{self, Abort, Reject, TxContext};
 use crate::state::{Overlay, State, StateUpdate, Tip};
 use crate::tx::{EnvelopeError, TRANSACTION_LIFE_MILLIS_MAX, Transaction, VerifiedTransaction};
-use crate::types::{BlockTime, ChainId, Digest, Height, StateRoot, TxId, ValidatorAddress};
+use crate::types::{BlockTime, ChainId, Height, StateRoot, TxId, ValidatorAddress};
 
 /// Where and when transactions are executed.
 #[derive(Clone, Copy, Debug)]
@@ -320,13 +320,9 @@ pub fn execute_transaction(
         height: context.height,
         position,
         outcome,
-        events: events_digest(events.as_ref()),
+        events: EventRecord::digest(events.as_ref()),
     };
     Ok(TxOutcome { receipt, events })
-}
-
-fn events_digest(events: Option<&EventRecord>) -> Digest {
-    EventRecord::digest(events)
 }
 
 /// Whether a transaction may stand in a block here and now: chain, expiry and replay. Shape was

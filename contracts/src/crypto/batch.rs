@@ -46,7 +46,7 @@ pub fn verify_each(all: &[SignedMessage<'_>], known: &mut KnownKeys) -> Vec<bool
     verdicts
 }
 
-/// Whether all signatures verify; cheaper than [`verify_each`] when one does not.
+/// Whether all signatures verify; remembers no key.
 pub fn verify_all(all: &[SignedMessage<'_>]) -> bool {
     verify_each(all, &mut KnownKeys::none()).into_iter().all(|good| good)
 }

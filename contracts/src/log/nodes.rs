@@ -84,7 +84,7 @@ pub fn root_at(reader: &impl NodeReader, size: u64) -> Result<LogRoot, LogError>
     range_root(reader, 0, size).map(LogRoot::new)
 }
 
-/// The perfect subtrees of a log of `size` entries, largest (leftmost) first.
+/// The perfect subtrees of the entries `begin..end`, largest (leftmost) first.
 pub(super) fn peaks(
     reader: &impl NodeReader,
     begin: u64,

@@ -102,6 +102,14 @@ const fn may_act(right: Right) -> bool {
     right.may_initiate() || right.may_approve()
 }
 
+/// Those of some keys that may act for an account now.
+pub(crate) fn who_may_act<'k>(
+    account: &Account,
+    keys: impl Iterator<Item = &'k PublicKey>,
+) -> Vec<PublicKey> {
+    keys.filter(|key| account.right_of(key).is_some_and(may_act)).copied().collect()
+}
+
 /// Refuses a role that may not call a rule.
 pub(crate) fn check_role(tx: &TxContext, authority: &Authority) -> Result<(), Abort> {
     let role = tx.account.role();
@@ -142,9 +150,22 @@ pub(crate) fn count_people(account: &Account, signers: &[PublicKey]) -> Result<u
 /// Most representatives of an account.
 pub const REPRESENTATIVES_PER_ACCOUNT_MAX: usize = 16;
 
-/// Whether representatives can act for an account: each key once, enough people for every
-/// threshold, one of them able to initiate.
+/// Fewest people who can act together for an account of a role: the largest number that a rule
+/// asks of the roles that it names.
+///
+/// Rules that every role may call do not count: where nobody can sign them for a holder, its
+/// registry does (see [`set_representatives`](super::accounts::set_representatives)).
+pub fn people_min_of(role: Role) -> u8 {
+    let named = super::RULES.iter().map(|rule| rule.authority).filter(|authority| {
+        authority.roles.contains(&role) && authority.roles.len() < Role::ALL.len()
+    });
+    named.map(|authority| authority.people_min).max().unwrap_or(1)
+}
+
+/// Whether representatives can act for an account of a role: each key once, enough people for
+/// every threshold and for every rule that names the role, one of them able to initiate.
 pub(crate) fn representatives_suffice(
+    role: Role,
     representatives: &[Representative],
     thresholds: &crate::types::Thresholds,
 ) -> bool {
@@ -161,7 +182,8 @@ pub(crate) fn representatives_suffice(
         thresholds.transfer,
         thresholds.compliance,
     ];
-    let enough = most.iter().all(|needed| *needed >= 1 && usize::from(*needed) <= people);
+    let enough = most.iter().all(|needed| *needed >= 1 && usize::from(*needed) <= people)
+        && usize::from(people_min_of(role)) <= people;
     let count = representatives.len();
     keys.len() == count && count <= REPRESENTATIVES_PER_ACCOUNT_MAX && initiators >= 1 && enough
 }
@@ -251,8 +273,8 @@ mod tests {
             .zip(1u8..)
             .map(|(right, person)| Representative { key: key(id, person), right })
             .collect();
-        assert!(!representatives_suffice(&people, &Thresholds::uniform(3)));
-        assert!(representatives_suffice(&people, &Thresholds::uniform(2)));
+        assert!(!representatives_suffice(id.role(), &people, &Thresholds::uniform(3)));
+        assert!(representatives_suffice(id.role(), &people, &Thresholds::uniform(2)));
         let order = super::super::accounts::set_representatives::SetRepresentatives {
             account: id,
             representatives: people,
@@ -262,5 +284,13 @@ mod tests {
         market.accept(id, order);
         let code = market.refusal_by(id, &[1, 2], transfer());
         assert_eq!(code, "SIGNATURES_INSUFFICIENT");
+    }
+
+    #[test]
+    fn two_people_act_together_for_every_role_but_holders_and_auditors() {
+        for role in Role::ALL {
+            let one = common::HOLDER_ROLES.contains(role) || *role == Role::Auditor;
+            assert_eq!(people_min_of(*role), if one { 1 } else { 2 }, "{role:?}");
+        }
     }
 }

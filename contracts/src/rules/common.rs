@@ -166,12 +166,12 @@ pub fn check_selection(selection: &Selection) -> Result<(), Reject> {
     })
 }
 
-/// Refuses nothing at all.
+/// Refuses a quantity of zero tonnes.
 pub fn check_not_zero(tonnes: Tonnes) -> Result<(), Reject> {
     if tonnes.is_zero() { Err(QUANTITY_ZERO.reject(vec![])) } else { Ok(()) }
 }
 
-/// Refuses no money at all.
+/// Refuses an amount of zero fen.
 pub fn check_amount(amount: Fen) -> Result<(), Reject> {
     if amount.is_zero() { Err(QUANTITY_ZERO.reject(vec![])) } else { Ok(()) }
 }

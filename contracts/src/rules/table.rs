@@ -150,6 +150,14 @@ macro_rules! rules {
             }
 
             #[test]
+            fn no_rule_declares_a_table_that_follows_from_others() {
+                for rule in RULES {
+                    let derived = rule.writes.iter().find(|table| !table.is_committed());
+                    assert_eq!(derived, None, "{}", rule.name);
+                }
+            }
+
+            #[test]
             fn sentences_name_only_facts_that_their_code_has() {
                 for code in reject_codes() {
                     for text in [code.en, code.zh, code.hint_en, code.hint_zh] {

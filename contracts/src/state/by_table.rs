@@ -1,7 +1,7 @@
 //! A map of keys, one tree per table.
 //!
 //! A search meets only keys of its own table: those of a thousand accounts stay near the
-//! processor whatever a million remembered transactions do.
+//! processor whatever a million ranges of units do.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::types::{
-    AccountId, BusinessDate, Digest, Instrument, ProjectCode, TaskId, TxId, Vintage,
+    AccountId, BusinessDate, Digest, Instrument, Market, ProjectCode, TaskId, TxId, Vintage,
 };
 
 /// What a state key names.
@@ -28,11 +28,10 @@ pub enum KeyParts {
     Obligation(AccountId, Vintage),
     /// A settled batch: exchange, day, number of the batch.
     Settlement(AccountId, BusinessDate, u32),
-    /// A freeze: of whose, by the digest of its order, in registry 0 (allowances) or 1
-    /// (reductions).
-    Freeze(AccountId, Digest, u8),
-    /// A holder's unified social credit code in registry 0 (allowances) or 1 (reductions).
-    Holder(u8, [u8; 18]),
+    /// A freeze: of whose, by the digest of its order, in the registry of which market.
+    Freeze(AccountId, Digest, Market),
+    /// A holder's unified social credit code in the registry of a market.
+    Holder(Market, [u8; 18]),
     /// A confirmed movement of money by the digest of its bank reference.
     FundOrder(Digest),
     /// A range in the index by holder: holder, number of the status, instrument, first serial.
@@ -67,13 +66,9 @@ impl KeyParts {
             }
             Table::Freezes => {
                 let (account, order) = (rest.account()?, Digest::new(rest.take()?));
-                let [registry] = rest.take()?;
-                Self::Freeze(account, order, registry)
+                Self::Freeze(account, order, rest.market()?)
             }
-            Table::Holders => {
-                let [registry] = rest.take()?;
-                Self::Holder(registry, rest.take()?)
-            }
+            Table::Holders => Self::Holder(rest.market()?, rest.take()?),
             Table::FundOrders => Self::FundOrder(Digest::new(rest.take()?)),
             Table::UnitsByHolder => {
                 let holder = rest.account()?;
@@ -106,6 +101,11 @@ impl Reader<'_> {
 
     fn date(&mut self) -> Option<BusinessDate> {
         BusinessDate::from_days(u32::from_be_bytes(self.take()?)).ok()
+    }
+
+    fn market(&mut self) -> Option<Market> {
+        let [tag] = self.take()?;
+        Market::from_tag(tag)
     }
 
     fn vintage(&mut self) -> Option<Vintage> {
@@ -144,6 +144,7 @@ mod tests {
         let day = BusinessDate::from_days(18_824).unwrap();
         let digest = Digest::new([5; 32]);
         let task = TaskId::new([6; 32]);
+        let (market, credit_code) = (Market::Reductions, b"91350100M000100Y43");
         let pairs = [
             (keys::single(Table::Ledger), KeyParts::Ledger),
             (keys::account(account), KeyParts::Account(account)),
@@ -157,8 +158,8 @@ mod tests {
             (keys::task(account, &task), KeyParts::Task(account, task)),
             (keys::obligation(account, year), KeyParts::Obligation(account, year)),
             (keys::settlement(account, day, 2), KeyParts::Settlement(account, day, 2)),
-            (keys::freeze(account, &digest, 1), KeyParts::Freeze(account, digest, 1)),
-            (keys::holder(1, b"91350100M000100Y43"), KeyParts::Holder(1, *b"91350100M000100Y43")),
+            (keys::freeze(account, &digest, market), KeyParts::Freeze(account, digest, market)),
+            (keys::holder(market, credit_code), KeyParts::Holder(market, *credit_code)),
             (keys::fund_order(&digest), KeyParts::FundOrder(digest)),
             (keys::unit_by_holder(account, 5, &cea, 1), KeyParts::UnitByHolder(account, 5, cea, 1)),
             (

@@ -1,8 +1,8 @@
 //! Every state key, built here and nowhere else: one prefix byte per table, then big-endian fields.
 
 use crate::types::{
-    AccountId, BlockTime, BusinessDate, Digest, Instrument, ProjectCode, Role, TaskId, TxId,
-    Vintage,
+    AccountId, BlockTime, BusinessDate, Digest, Instrument, Market, ProjectCode, Role, TaskId,
+    TxId, Vintage,
 };
 
 macro_rules! tables {
@@ -345,20 +345,15 @@ pub fn settlement(exchange: AccountId, day: BusinessDate, batch: u32) -> Key {
     )
 }
 
-/// Prefix of what an order froze of an account.
-pub fn freezes_of(account: AccountId, order: &Digest) -> Key {
-    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes()])
+/// Key of a freeze: of whose, by the digest of its order, in the registry of a market. One order
+/// may name several accounts, and units that both registries keep.
+pub fn freeze(account: AccountId, order: &Digest, market: Market) -> Key {
+    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes(), &[market.tag()]])
 }
 
-/// Key of a freeze: of whose, by the digest of its order, in the registry of allowances (0) or of
-/// reductions (1). One order may name several accounts, and units that both registries keep.
-pub fn freeze(account: AccountId, order: &Digest, registry: u8) -> Key {
-    Key::build(Table::Freezes, &[&account.to_key(), order.as_bytes(), &[registry]])
-}
-
-/// Key of a holder's code in the registry of allowances (0) or of reductions (1).
-pub fn holder(registry: u8, credit_code: &[u8; 18]) -> Key {
-    Key::build(Table::Holders, &[&[registry], credit_code])
+/// Key of a holder's code in the registry of a market.
+pub fn holder(market: Market, credit_code: &[u8; 18]) -> Key {
+    Key::build(Table::Holders, &[&[market.tag()], credit_code])
 }
 
 /// Key of a confirmed movement of money by the digest of its bank reference.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::by_table::ByTable;
 use super::remembered_ids::RememberedIds;
 use super::write::{Found, Write, decode};
-use super::{Account, Key, Record, RecordBytes, State, Table, keys};
+use super::{Account, Key, RangeEnd, Record, RecordBytes, State, Table, keys};
 use crate::codec;
 use crate::fault::Fault;
 use crate::rules::{Abort, Effects};
@@ -161,20 +161,28 @@ impl<'a> Overlay<'a> {
     /// Writes a record; a rule may write only tables that it declares.
     pub fn put<R: Record>(&mut self, key: Key, record: &R) -> Result<(), Fault> {
         self.check_table::<R>()?;
-        if let Some(account) = record.as_account() {
-            self.set(key, Write::Account(Arc::new(account.clone())));
-            return Ok(());
+        match record.as_account() {
+            Some(account) => self.set(key, Write::Account(Arc::new(account.clone()))),
+            None => self.put_bytes(key, record),
         }
+        Ok(())
+    }
+
+    fn put_bytes<R: Record>(&mut self, key: Key, record: &R) {
         let mut scratch = core::mem::take(&mut self.scratch);
         codec::encode_into(&mut scratch, record);
         self.set(key, Write::Bytes(RecordBytes::from_slice(&scratch)));
         self.scratch = scratch;
-        Ok(())
     }
 
     /// Deletes a record; no error when there is none.
     pub fn delete<R: Record>(&mut self, key: Key) -> Result<(), Fault> {
         self.check_table::<R>()?;
+        self.remove(key);
+        Ok(())
+    }
+
+    fn remove(&mut self, key: Key) {
         // What is not below needs no trace: a record that moves on many times within a block
         // leaves none, and a scan has nothing to walk over.
         let before = if self.base.raw(&key).is_some() {
@@ -183,7 +191,6 @@ impl<'a> Overlay<'a> {
             self.block.remove(&key)
         };
         self.note(key, before);
-        Ok(())
     }
 
     /// Deletes a record that was found in the state below, where no block wrote over it.
@@ -191,6 +198,21 @@ impl<'a> Overlay<'a> {
         self.check_table::<R>()?;
         self.set(key, Write::Delete);
         Ok(())
+    }
+
+    /// Writes an entry of the index by holder, which no rule declares: it follows the ranges.
+    pub(super) fn put_index(&mut self, key: Key, entry: &RangeEnd) {
+        self.put_bytes(key, entry);
+    }
+
+    /// Deletes an entry of the index by holder.
+    pub(super) fn delete_index(&mut self, key: Key) {
+        self.remove(key);
+    }
+
+    /// As [`Self::delete_below`], of an entry of the index by holder.
+    pub(super) fn delete_index_below(&mut self, key: Key) {
+        self.set(key, Write::Delete);
     }
 
     /// Whether the block wrote nothing under a key.
@@ -209,7 +231,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn check_table<R: Record>(&self) -> Result<(), Fault> {
-        if self.allowed.contains(&R::TABLE) || !R::TABLE.is_committed() {
+        if self.allowed.contains(&R::TABLE) {
             Ok(())
         } else {
             Err(Fault::UndeclaredWrite { table: R::TABLE.name() })
@@ -321,5 +343,29 @@ impl<'a> Overlay<'a> {
         let began = self.attempts.last();
         let own = began.and_then(|began| self.undo.get(*began..)).unwrap_or_default();
         own.iter().rev().take(WRITES_LOOKED_AT).any(|(written, _)| written == key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Remembered, StatusKind};
+    use super::*;
+    use crate::rules::testing::{Market, cea, entity};
+
+    #[test]
+    fn what_follows_from_other_tables_is_not_written_by_a_rule() {
+        let market = Market::new();
+        let committed: Vec<Table> =
+            Table::ALL.iter().copied().filter(|table| table.is_committed()).collect();
+        let mut view = market.view();
+        let index = keys::unit_by_holder(entity(1), StatusKind::Free.tag(), &cea(1920), 1);
+        let replay = keys::replay(BlockTime::from_millis(1), &TxId::new([1; 32]));
+        view.with_tables(committed.leak(), |state| {
+            let refused = |table: Table| Err(Fault::UndeclaredWrite { table: table.name() });
+            assert_eq!(state.put(index, &RangeEnd { end: 2 }), refused(Table::UnitsByHolder));
+            assert_eq!(state.delete::<RangeEnd>(index), refused(Table::UnitsByHolder));
+            assert_eq!(state.put(replay, &Remembered), refused(Table::Replays));
+            assert!(!state.contains(&index) && !state.contains(&replay));
+        });
     }
 }

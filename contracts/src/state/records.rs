@@ -496,7 +496,7 @@ mod tests {
 
     #[test]
     fn credit_codes_are_checked_by_gb_32100() {
-        // Published codes: MEE's own, and the Shanghai Environment and Energy Exchange's form.
+        // A code that is published as an example.
         let code = |text: &str| CreditCode::try_from(text.to_owned());
         let good = "91350100M000100Y43";
         assert!(code(good).is_ok());

@@ -49,7 +49,7 @@ impl Overlay<'_> {
     ) -> Result<Vec<SerialRange>, Abort> {
         match selection {
             Selection::Quantity { instrument, tonnes } => {
-                self.lowest_free_units(holder, *instrument, *tonnes)
+                self.lowest_free_units(holder, *instrument, *tonnes, SERIAL_RANGES_MOVED_MAX)
             }
             Selection::Ranges(ranges) => {
                 for range in ranges {
@@ -66,11 +66,13 @@ impl Overlay<'_> {
         }
     }
 
-    fn lowest_free_units(
+    /// The lowest free units of a holder, in at most so many ranges; looks at no more.
+    pub fn lowest_free_units(
         &self,
         holder: AccountId,
         instrument: Instrument,
         tonnes: Tonnes,
+        ranges_max: usize,
     ) -> Result<Vec<SerialRange>, Abort> {
         let mut missing = tonnes;
         let mut ranges = Vec::new();
@@ -80,7 +82,7 @@ impl Overlay<'_> {
             && let Some(found) = entries.next()
         {
             let (key, RangeEnd { end }) = found?;
-            if ranges.len() >= SERIAL_RANGES_MOVED_MAX {
+            if ranges.len() >= ranges_max {
                 let facts = vec![common::number(SERIAL_RANGES_MOVED_MAX)];
                 return Err(common::RANGES_TOO_MANY.reject(facts).into());
             }
@@ -199,7 +201,8 @@ impl Overlay<'_> {
     fn insert_range(&mut self, range: SerialRange, place: UnitPlace) -> Result<(), Fault> {
         let end = range.end();
         self.put(record_key(&range), &UnitRange { end, place })?;
-        self.put(index_key(&range, &place), &RangeEnd { end })
+        self.put_index(index_key(&range, &place), &RangeEnd { end });
+        Ok(())
     }
 
     /// Removes a stored range that lies in a place.
@@ -208,11 +211,12 @@ impl Overlay<'_> {
         // A range that the block has not written lies in the state below, and its index with it.
         if self.is_unwritten(&record) {
             self.delete_below::<UnitRange>(record)?;
-            self.delete_below::<RangeEnd>(index)
+            self.delete_index_below(index);
         } else {
             self.delete::<UnitRange>(record)?;
-            self.delete::<RangeEnd>(index)
+            self.delete_index(index);
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state tree: a dense binary Merkle tree over allocated slots.
 //!
-//! Every live object (account, unit range, order, project, task, parameter) holds one [`Slot`].
+//! Every record of a committed table of the state (an account, a range of units, a task, a
+//! parameter and so on) holds one [`Slot`].
 //! The tree commits to what each slot holds; its root is the header's state root.
 //!
 //! # Shape

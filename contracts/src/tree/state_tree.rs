@@ -39,7 +39,7 @@ pub enum TreeError {
 
 /// A dense binary Merkle tree over slots, all nodes in memory.
 ///
-/// Level `k` below the top is a vector of sibling pairs; nodes past its end are those of empty
+/// Level `k` above the leaves is a vector of sibling pairs; nodes past its end are those of empty
 /// subtrees, so a level is as long as the highest used slot demands and no longer.
 #[derive(Clone)]
 pub struct StateTree {
@@ -61,7 +61,7 @@ pub struct TreeUpdate {
     root: StateRoot,
     top: Node,
     slots: u64,
-    /// Per level below the new top, the pairs that change.
+    /// Per level, leaves first, the pairs that change.
     levels: Vec<LevelUpdate>,
 }
 
@@ -193,12 +193,6 @@ impl StateTree {
     /// What a slot holds.
     pub fn leaf(&self, slot: Slot) -> Option<LeafHash> {
         LeafHash::from_node(self.node(0, slot.index()))
-    }
-
-    /// All used slots, ascending.
-    pub fn used_slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        let end = u32::try_from(self.slots.saturating_sub(1)).unwrap_or(u32::MAX);
-        (0..=end).map(Slot::from_index).filter(|slot| self.leaf(*slot).is_some())
     }
 
     /// Computes the root after `changes` (strictly ascending by slot) and leaves the tree as it is.

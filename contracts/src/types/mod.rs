@@ -3,6 +3,7 @@
 mod account;
 mod hash;
 mod height;
+mod market;
 mod quantity;
 mod selection;
 mod serial;
@@ -11,6 +12,7 @@ mod time;
 pub use account::*;
 pub use hash::*;
 pub use height::*;
+pub use market::*;
 pub use quantity::*;
 pub use selection::*;
 pub use serial::*;

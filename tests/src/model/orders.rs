@@ -48,11 +48,15 @@ impl Model {
                 check_lines(order.accounts.len(), 200)?;
                 order.accounts.iter().try_for_each(|line| {
                     check_text(&line.name, 200)?;
-                    refuse_if(!people_suffice(&line.representatives, &line.thresholds), 3003)
+                    let suffice =
+                        people_suffice(line.role, &line.representatives, &line.thresholds);
+                    refuse_if(!suffice, 3003)
                 })
             }
             Payload::SetRepresentatives(order) => {
-                refuse_if(!people_suffice(&order.representatives, &order.thresholds), 3101)
+                let role = order.account.role();
+                let suffice = people_suffice(role, &order.representatives, &order.thresholds);
+                refuse_if(!suffice, 3101)
             }
             Payload::Issue(order) => {
                 check_lines(order.lines.len(), 1_000)?;
@@ -236,6 +240,7 @@ impl Model {
         let waits = |task: &Waiting| task.valid_until >= now;
         let mut tasks = self.tasks.iter();
         refuse_if(tasks.any(|((owner, _), task)| *owner == account && waits(task)), 3203)?;
+        self.tasks.retain(|(owner, _), _| *owner != account);
         let holder = self.accounts.get_mut(&account).unwrap();
         holder.state = Standing::Closed;
         holder.credit_code = None;
@@ -481,12 +486,14 @@ impl Model {
         let (roles, wants) = who_signs(&task.order);
         let Wants::People(class, least) = wants else { return Err(2003) };
         let holder = self.account(account)?;
-        if holder.acting(&task.signed)? < holder.needed(class, least) {
+        // Whoever left, or lost the right, does not count any more.
+        let signed: Vec<_> = task.signed.iter().copied().filter(|key| holder.acts(key)).collect();
+        if holder.acting(&signed)? < holder.needed(class, least) {
             self.tasks.insert((account, id), task);
             return Ok(());
         }
         self.check_shape(account, &task.order)?;
-        self.check_caller(account, &task.signed, roles, wants)?;
+        self.check_caller(account, &signed, roles, wants)?;
         self.carry_out(tx, &task.order)?;
         self.tasks.remove(&(account, id));
         Ok(())

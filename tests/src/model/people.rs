@@ -91,6 +91,12 @@ impl ModelAccount {
         self.people.iter().find(|person| person.key == *key)
     }
 
+    /// Whether a key belongs to someone who may do more than read.
+    pub fn acts(&self, key: &PublicKey) -> bool {
+        let right = self.person(key).map(|person| person.right);
+        right.is_some_and(|right| right.may_initiate() || right.may_approve())
+    }
+
     /// People who count among the signers: all who may approve, and one who may only initiate;
     /// none when nobody may initiate. A signer without a right to act is refused.
     pub fn acting(&self, signers: &[PublicKey]) -> Result<u64, u16> {
@@ -147,8 +153,9 @@ impl ModelAccount {
     }
 }
 
-/// Whether people can act for an account under its thresholds.
-pub fn people_suffice(people: &[Representative], thresholds: &Thresholds) -> bool {
+/// Whether people can act for an account of a role under its thresholds; for an authority or an
+/// institution two of them together.
+pub fn people_suffice(role: Role, people: &[Representative], thresholds: &Thresholds) -> bool {
     let twice = people
         .iter()
         .enumerate()
@@ -165,7 +172,8 @@ pub fn people_suffice(people: &[Representative], thresholds: &Thresholds) -> boo
         thresholds.compliance,
     ];
     let enough = wanted.iter().all(|people| *people >= 1 && usize::from(*people) <= able);
-    !twice && people.len() <= 16 && initiate >= 1 && enough
+    let alone = HOLDERS.contains(&role) || role == Role::Auditor;
+    !twice && people.len() <= 16 && initiate >= 1 && enough && (alone || able >= 2)
 }
 
 /// Whether a registration institution opens and keeps an account.

@@ -14,10 +14,10 @@
 //! 2. This institution opened it.
 //! 3. It holds no units and no money.
 //! 4. Every obligation is met.
-//! 5. No task of it is on record; an expired one is rejected first.
+//! 5. No task of it waits; those that have expired are deleted.
 //!
 //! # Writes
-//! Accounts, holders.
+//! Accounts, holders, tasks.
 //!
 //! # Event
 //! The account.
@@ -25,11 +25,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::set_representatives::ACCOUNT_OF_OTHERS;
-use crate::genesis::registry_of;
 use crate::rules::accounts::open_account::{OPENING_ROLES, opened_by};
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
 use crate::state::{Account, AccountStatus, HolderEntry, Obligation, Overlay, Table, Task, keys};
-use crate::types::{AccountId, Digest, OperationClass, Role};
+use crate::types::{AccountId, Digest, Market, OperationClass, Role};
 
 /// Order: close an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +69,7 @@ impl Rule for CloseAccount {
     const NAME: &'static str = "close_account";
     const AUTHORITY: Authority =
         Authority::quorum(OPENING_ROLES, OperationClass::Administration, 2);
-    const WRITES: &'static [Table] = &[Table::Accounts, Table::Holders];
+    const WRITES: &'static [Table] = &[Table::Accounts, Table::Holders, Table::Tasks];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 
     fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
@@ -93,15 +92,20 @@ impl Rule for CloseAccount {
                 return Err(OBLIGATION_OPEN.reject(vec![id.into(), outstanding.into()]).into());
             }
         }
+        let mut expired = Vec::new();
         for found in state.scan::<Task>(&keys::tasks_of(id)) {
-            // One that has expired can never apply.
-            if found?.1.valid_until >= tx.block_time {
+            let (key, task) = found?;
+            if task.valid_until >= tx.block_time {
                 return Err(TASKS_WAITING.reject(vec![id.into()]).into());
             }
+            expired.push(key);
         }
 
+        for key in expired {
+            state.delete::<Task>(key)?;
+        }
         if let Some(code) = &account.credit_code {
-            let key = keys::holder(registry_of(id.role()), code.as_bytes());
+            let key = keys::holder(Market::of_role(id.role()), code.as_bytes());
             state.delete::<HolderEntry>(key)?;
         }
         let status = AccountStatus::Closed;
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_tasks_stand_against_closing() {
+    fn waiting_tasks_stand_against_closing_and_expired_ones_are_deleted() {
         let mut genesis = crate::rules::testing::genesis();
         let of_entity = genesis.accounts.iter_mut().find(|a| a.role == Role::KeyEmittingEntity);
         of_entity.unwrap().thresholds = Thresholds::uniform(2);
@@ -221,6 +225,8 @@ mod tests {
         let mut market = Market::of(&genesis);
         let short = propose(market.next_time().saturating_add_millis(1));
         market.send_by(entity(1), &[1], short).unwrap();
+        assert_eq!(market.view().scan::<Task>(&keys::tasks_of(entity(1))).count(), 1);
         market.accept(first(Role::Registry), close(entity(1)));
+        assert_eq!(market.view().scan::<Task>(&keys::tasks_of(entity(1))).count(), 0);
     }
 }

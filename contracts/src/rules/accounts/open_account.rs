@@ -27,7 +27,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::genesis::registry_of;
 use crate::rules::{
     Abort, Authority, Reject, RejectCode, Rule, TxContext, common, representatives_suffice,
 };
@@ -35,8 +34,8 @@ use crate::state::{
     Account, AccountStatus, CreditCode, Funds, HolderEntry, KeyParts, Overlay, Table, keys,
 };
 use crate::types::{
-    AccountId, Digest, OperationClass, ProvinceCode, PublicKey, Representative, Right, Role,
-    Thresholds,
+    AccountId, Digest, Market, OperationClass, ProvinceCode, PublicKey, Representative, Right,
+    Role, Thresholds,
 };
 
 /// Most accounts of one order.
@@ -91,8 +90,8 @@ crate::reject_codes! { REJECTS:
     3003 REPRESENTATIVES_INSUFFICIENT "Four-eyes rule of the ledger" [line]
         en "Line {line}: the representatives cannot act."
         zh "第 {line} 行：代表无法履职。"
-        hint "Name different keys, one who may initiate, and as many people as the thresholds ask."
-        hint_zh "须使用不同密钥，至少一人可发起，且人数不少于各阈值。";
+        hint "Name different keys, one who may initiate, and enough people; an institution has two."
+        hint_zh "须使用不同密钥，至少一人可发起，人数不少于各阈值；机构须有两人可共同办理。";
     3004 PROVINCE_HAS_AUTHORITY "Interim Regulations art. 5" [account]
         en "The province already has its authority: account {account}."
         zh "该省份已有主管部门账户 {account}。"
@@ -158,7 +157,8 @@ impl Rule for OpenAccount {
         common::check_lines(self.accounts.len(), OPEN_ACCOUNT_LINES_MAX)?;
         for (line, account) in (1u64..).zip(&self.accounts) {
             common::check_text(&account.name, ACCOUNT_NAME_BYTES_MAX)?;
-            if !representatives_suffice(&account.representatives, &account.thresholds) {
+            let NewAccount { role, representatives, thresholds, .. } = account;
+            if !representatives_suffice(*role, representatives, thresholds) {
                 return Err(REPRESENTATIVES_INSUFFICIENT.reject(vec![line.into()]));
             }
         }
@@ -168,14 +168,14 @@ impl Rule for OpenAccount {
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
         let mut ledger = state.ledger()?;
 
-        let mut codes: BTreeMap<(u8, CreditCode), AccountId> = BTreeMap::new();
+        let mut codes: BTreeMap<(Market, CreditCode), AccountId> = BTreeMap::new();
         let mut ids = Vec::with_capacity(self.accounts.len());
         for line in &self.accounts {
             if !opened_by(tx.account.role(), line.role) {
                 return Err(ROLE_NOT_OPENED_HERE.reject(vec![line.role.into()]).into());
             }
-            let registry = registry_of(line.role);
-            let key = keys::holder(registry, line.credit_code.as_bytes());
+            let market = Market::of_role(line.role);
+            let key = keys::holder(market, line.credit_code.as_bytes());
             let number = ledger.account_numbers.entry(line.role).or_insert(0);
             *number = number.saturating_add(1);
             let id = AccountId::new(line.role, *number)
@@ -183,7 +183,7 @@ impl Rule for OpenAccount {
             let holder = state
                 .get::<HolderEntry>(&key)?
                 .map(|entry| entry.account)
-                .or_else(|| codes.insert((registry, line.credit_code), id));
+                .or_else(|| codes.insert((market, line.credit_code), id));
             if let Some(account) = holder {
                 return Err(HOLDER_HAS_ACCOUNT.reject(vec![account.into()]).into());
             }
@@ -193,7 +193,7 @@ impl Rule for OpenAccount {
         check_authorities(&self.accounts, &ids, state)?;
 
         for (line, id) in self.accounts.iter().zip(&ids) {
-            let key = keys::holder(registry_of(line.role), line.credit_code.as_bytes());
+            let key = keys::holder(Market::of_role(line.role), line.credit_code.as_bytes());
             state.put(key, &HolderEntry { account: *id })?;
             state.put(keys::account(*id), &new_account(line))?;
         }
@@ -300,6 +300,11 @@ mod tests {
         let mut wrong = line(Role::Trader, 1);
         wrong.representatives.truncate(1);
         let code = market.refusal(first(Role::Registry), open(vec![wrong]));
+        assert_eq!(code, "REPRESENTATIVES_INSUFFICIENT");
+        let mut alone = line(Role::Province, 1);
+        alone.representatives.truncate(1);
+        alone.thresholds = Thresholds::uniform(1);
+        let code = market.refusal(first(Role::Ministry), open(vec![alone]));
         assert_eq!(code, "REPRESENTATIVES_INSUFFICIENT");
     }
 

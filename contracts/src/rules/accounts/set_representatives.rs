@@ -5,14 +5,16 @@
 //! its keys are lost, the registry that opened the account does it on checked material
 //! (Registration rules (Trial), changes of account facts). For the institutions themselves that is
 //! the ministry, which supervises them, and for the accounts that it opens; nobody does it for the
-//! ministry. Tasks that wait are judged by the new representatives.
+//! ministry, so that it always keeps two people who can act together, as every role does whose
+//! rules need two. Tasks that wait are judged by the new representatives.
 //!
 //! # Who signs
 //! The holder itself, or the institution that answers for the account; two people at least. A
 //! holder with a single representative must turn to its registry.
 //!
 //! # Checks in order
-//! 1. The representatives can act: different keys, one who may initiate, enough for the thresholds.
+//! 1. The representatives can act: different keys, one who may initiate, enough for the thresholds
+//!    and for the rules of the account's role.
 //! 2. The account exists and is not closed.
 //! 3. It is the acting one, or the institution answers for it.
 //!
@@ -61,8 +63,8 @@ crate::reject_codes! { REJECTS:
     3101 REPRESENTATIVES_CANNOT_ACT "Four-eyes rule of the ledger" []
         en "The representatives cannot act for the account."
         zh "所列代表无法为该账户履职。"
-        hint "Name different keys, one who may initiate, and as many people as the thresholds ask."
-        hint_zh "须使用不同密钥，至少一人可发起，且人数不少于各阈值。";
+        hint "Name different keys, one who may initiate, and enough people; an institution has two."
+        hint_zh "须使用不同密钥，至少一人可发起，人数不少于各阈值；机构须有两人可共同办理。";
     3102 ACCOUNT_OF_OTHERS "Registration rules (Trial) art. 7" [account]
         en "Account {account} is neither the acting account nor kept by this institution."
         zh "账户 {account} 既非本账户，也非由本机构管理。"
@@ -92,7 +94,8 @@ impl Rule for SetRepresentatives {
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 
     fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
-        if representatives_suffice(&self.representatives, &self.thresholds) {
+        let role = self.account.role();
+        if representatives_suffice(role, &self.representatives, &self.thresholds) {
             Ok(())
         } else {
             Err(REPRESENTATIVES_CANNOT_ACT.reject(vec![]))
@@ -184,6 +187,42 @@ mod tests {
         let mut twice = order(entity(1));
         twice.representatives.push(twice.representatives[0]);
         assert_eq!(market.refusal(entity(1), twice), "REPRESENTATIVES_CANNOT_ACT");
+    }
+
+    #[test]
+    fn the_ministry_never_locks_itself_out() {
+        let mut market = Market::new();
+        let ministry = first(MINISTRY);
+        let person = |number, right| Representative { key: key(ministry, number), right };
+        let (both, initiate) = (Right::InitiateAndApprove, Right::Initiate);
+        for few in [
+            vec![person(1, both)],
+            vec![person(1, both), person(2, Right::Read)],
+            vec![person(1, initiate), person(2, initiate)],
+        ] {
+            let order = SetRepresentatives {
+                representatives: few,
+                thresholds: Thresholds::uniform(1),
+                ..order(ministry)
+            };
+            assert_eq!(market.refusal(ministry, order), "REPRESENTATIVES_CANNOT_ACT");
+        }
+        let representatives = vec![person(1, initiate), person(4, Right::Approve)];
+        let thresholds = Thresholds::uniform(1);
+        market.accept(
+            ministry,
+            SetRepresentatives { representatives, thresholds, ..order(ministry) },
+        );
+        market.send_by(ministry, &[1, 4], order(ministry)).unwrap();
+    }
+
+    #[test]
+    fn a_holder_may_have_a_single_representative() {
+        let mut market = Market::new();
+        let mut alone = order(entity(1));
+        alone.representatives.truncate(1);
+        alone.thresholds = Thresholds::uniform(1);
+        market.accept(entity(1), alone);
     }
 
     #[test]

@@ -24,13 +24,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::genesis::registry_of;
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
 use crate::state::{
     Account, AccountStatus, Freeze as FreezeRecord, Overlay, Table, UnitPlace, UnitStatus, keys,
 };
 use crate::types::{
-    AccountId, Digest, Instrument, OperationClass, Role, Selection, SerialRange, Tonnes, Vintage,
+    AccountId, Digest, Instrument, Market, OperationClass, Role, Selection, SerialRange, Tonnes,
+    Vintage,
 };
 
 /// Order: freeze an account, or units of it.
@@ -70,18 +70,12 @@ crate::reject_codes! { REJECTS:
 
 /// Whether a registration institution keeps an account and an instrument.
 pub(super) fn keeps(registry: AccountId, account: AccountId, units: Option<&Selection>) -> bool {
-    let own = registry_of(registry.role());
-    let holder = matches!(
-        account.role(),
-        Role::KeyEmittingEntity | Role::ProjectOwner | Role::Trader | Role::Government
-    );
-    match units {
-        None => holder && registry_of(account.role()) == own,
-        Some(units) => {
-            let instruments = units.instruments();
-            holder && instruments.iter().all(|instrument| u8::from(instrument.is_ccer()) == own)
-        }
-    }
+    let own = Market::of_role(registry.role());
+    let kept = match units {
+        None => Market::of_role(account.role()) == own,
+        Some(units) => units.instruments().iter().all(|it| Market::of_instrument(it) == own),
+    };
+    kept && common::HOLDER_ROLES.contains(&account.role())
 }
 
 impl Rule for Freeze {
@@ -98,7 +92,7 @@ impl Rule for Freeze {
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
-        let key = keys::freeze(self.account, &self.order, registry_of(tx.account.role()));
+        let key = keys::freeze(self.account, &self.order, Market::of_role(tx.account.role()));
         if state.contains(&key) {
             let facts = vec![self.order.into(), self.account.into()];
             return Err(ORDER_EXECUTED.reject(facts).into());

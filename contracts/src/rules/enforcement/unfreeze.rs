@@ -18,10 +18,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::genesis::registry_of;
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
 use crate::state::{Account, AccountStatus, Freeze, Overlay, Table, UnitPlace, UnitStatus, keys};
-use crate::types::{AccountId, Digest, OperationClass, Role, SerialRange};
+use crate::types::{AccountId, Digest, Market, OperationClass, Role, SerialRange};
 
 /// Order: lift a freeze.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +73,7 @@ impl Rule for Unfreeze {
     }
 
     fn apply(&self, tx: &TxContext, state: &mut Overlay<'_>) -> Result<Self::Event, Abort> {
-        let key = keys::freeze(self.account, &self.order, registry_of(tx.account.role()));
+        let key = keys::freeze(self.account, &self.order, Market::of_role(tx.account.role()));
         let freeze = state.get::<Freeze>(&key)?.filter(|f| f.executed_by == tx.account);
         let Some(freeze) = freeze else {
             let facts = vec![self.order.into(), self.account.into()];

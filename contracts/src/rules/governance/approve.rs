@@ -4,7 +4,7 @@
 //! The second half of [`propose`](super::propose): other people of the same account look at the
 //! order and sign. The order is carried out as the account's own, with all checks of that
 //! moment; if its rule refuses, so is this approval, with the rule's own code, and the task waits
-//! on.
+//! on. Who signed earlier and may no longer act for the account does not count.
 //!
 //! # Who signs
 //! Representatives who may approve and have not signed the task yet.
@@ -12,8 +12,7 @@
 //! # Checks in order
 //! 1. The account has the task, and the task has not expired.
 //! 2. No signer has signed it before.
-//! 3. All who signed it still represent the account with their right.
-//! 4. When enough people signed: everything that the order itself demands.
+//! 3. When enough people signed: everything that the order itself demands.
 //!
 //! # Writes
 //! Tasks; with the last approval, what the order writes.
@@ -103,7 +102,7 @@ impl Rule for Approve {
             }
         }
         task.approvers.extend_from_slice(&tx.signers);
-        let signers = [task.initiators.as_slice(), task.approvers.as_slice()].concat();
+        let signers = rules::who_may_act(&account, task.initiators.iter().chain(&task.approvers));
         let people = rules::count_people(&account, &signers)?;
         let authority = task.payload.rule().authority;
         let needed = rules::people_needed(&account, &authority);
@@ -244,8 +243,32 @@ mod tests {
             material: digest(1),
         };
         market.accept(entity(1), order);
-        let code = market.refusal_by(entity(1), &[1], approve);
-        assert_eq!(code, "SIGNER_NOT_REPRESENTATIVE");
+        let event = market.send_by(entity(1), &[1], approve).unwrap();
+        let Event::Approve(approved) = event else { panic!("{event:?}") };
+        assert_eq!((approved.people, approved.needed, approved.completed), (1, 2, None));
+        assert_eq!(market.free(entity(2), cea(1920)), 0);
+        market.send_by(entity(1), &[2], approve).unwrap();
+        assert_eq!(market.free(entity(2), cea(1920)), 10);
+    }
+
+    #[test]
+    fn an_approver_who_leaves_does_not_stop_the_task() {
+        let mut market = market(3);
+        let approve = propose(&mut market, entity(1), transfer(10));
+        market.send_by(entity(1), &[4], approve).unwrap();
+        let mut representatives = people(entity(1));
+        representatives.retain(|person| person.key != crate::rules::testing::key(entity(1), 4));
+        let order = SetRepresentatives {
+            account: entity(1),
+            representatives,
+            thresholds: Thresholds::uniform(3),
+            material: digest(1),
+        };
+        market.send_by(entity(1), &[1, 2, 3], order).unwrap();
+        market.send_by(entity(1), &[1], approve).unwrap();
+        assert_eq!(market.free(entity(2), cea(1920)), 0);
+        market.send_by(entity(1), &[2], approve).unwrap();
+        assert_eq!(market.free(entity(2), cea(1920)), 10);
     }
 
     #[test]

@@ -22,12 +22,15 @@
 //! For each line in order; a failure fails that line alone:
 //! 6. Block trades reach the smallest block, listing trades stay below it.
 //! 7. Seller and buyer may hold the instrument; both exist and are open.
-//! 8. The batch has not yet moved [`SERIAL_RANGES_MOVED_MAX`] ranges.
-//! 9. The seller holds the units free; the lowest serials are delivered.
-//! 10. The buyer has the money free.
+//! 8. The seller holds the units free; the lowest serials are delivered.
+//! 9. The buyer has the money free.
+//! 10. The batch has not yet moved [`SERIAL_RANGES_MOVED_MAX`] ranges, nor looked at
+//!     [`RANGES_LOOKED_AT_MAX`], those of failed lines included.
+//!
+//! Nothing moves before the last check, so that a line that fails costs little.
 //!
 //! # Writes
-//! Accounts, units, supplies, settlements.
+//! Accounts, units, settlements.
 //!
 //! # Event
 //! One outcome per line: the ranges delivered, or the refusal; and the parties of failed lines.
@@ -37,14 +40,19 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common};
-use crate::state::{Key, Overlay, ParameterName, Settlement, Table, UnitPlace, UnitStatus, keys};
+use crate::state::{
+    Key, Overlay, ParameterName, Settlement, StatusKind, Table, UnitPlace, UnitStatus, keys,
+};
 use crate::types::{
     AccountId, BusinessDate, Fen, Instrument, OperationClass, Role, SERIAL_RANGES_MOVED_MAX,
-    Selection, SerialRange, Tonnes, Vintage,
+    SerialRange, Tonnes, Vintage,
 };
 
 /// Most lines of one batch.
 pub const TRADE_LINES_MAX: usize = 1_000;
+/// Most ranges that one batch looks at. To look at a range is a small part of the work of moving
+/// it: some sellers in too many pieces do not keep the other lines from settling.
+pub const RANGES_LOOKED_AT_MAX: usize = 16 * SERIAL_RANGES_MOVED_MAX;
 
 /// How a trade was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -153,8 +161,7 @@ impl Rule for SettleTrades {
     const NAME: &'static str = "settle_trades";
     const AUTHORITY: Authority =
         Authority::quorum(&[Role::Exchange, Role::CcerExchange], OperationClass::Operation, 2);
-    const WRITES: &'static [Table] =
-        &[Table::Accounts, Table::Units, Table::Supplies, Table::Settlements];
+    const WRITES: &'static [Table] = &[Table::Accounts, Table::Units, Table::Settlements];
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 
     fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
@@ -196,11 +203,10 @@ impl Rule for SettleTrades {
         let mut settlement = self.new_settlement();
         let mut outcomes = Vec::with_capacity(self.trades.len());
         let mut parties_failed = BTreeSet::new();
-        let mut ranges_left = SERIAL_RANGES_MOVED_MAX;
+        let mut work = WorkLeft::of_batch();
         for trade in &self.trades {
-            match state.attempt(|state| settle(trade, block_min, ranges_left, today, state)) {
+            match state.attempt(|state| settle(trade, block_min, &mut work, today, state)) {
                 Ok(ranges) => {
-                    ranges_left = ranges_left.saturating_sub(ranges.len());
                     settlement.count_settled(trade)?;
                     outcomes.push(TradeOutcome::Settled { ranges });
                 }
@@ -317,36 +323,73 @@ fn block_min(
     Ok((name, tonnes))
 }
 
+/// What is left of the work that one batch may make.
+#[derive(Clone, Copy, Debug)]
+struct WorkLeft {
+    ranges_to_move: usize,
+    ranges_to_look_at: usize,
+}
+
+impl WorkLeft {
+    const fn of_batch() -> Self {
+        Self { ranges_to_move: SERIAL_RANGES_MOVED_MAX, ranges_to_look_at: RANGES_LOOKED_AT_MAX }
+    }
+
+    /// The lowest free units of the seller; what was looked at is spent, found or not.
+    fn select(&mut self, trade: &Trade, state: &Overlay<'_>) -> Result<Vec<SerialRange>, Abort> {
+        let most = self.ranges_to_move.min(self.ranges_to_look_at);
+        let Trade { seller, instrument, tonnes, .. } = *trade;
+        let selected = state.lowest_free_units(seller, instrument, tonnes, most);
+        let looked_at = selected.as_ref().map_or(most, Vec::len);
+        self.ranges_to_look_at = self.ranges_to_look_at.saturating_sub(looked_at);
+        selected
+    }
+}
+
 /// Delivers and pays one trade.
 fn settle(
     trade: &Trade,
     block_min: (ParameterName, Option<Tonnes>),
-    ranges_left: usize,
+    work: &mut WorkLeft,
     today: BusinessDate,
     state: &mut Overlay<'_>,
 ) -> Result<Vec<SerialRange>, Abort> {
     check_size(trade, block_min, today)?;
-    for account in [trade.seller, trade.buyer] {
-        common::check_may_hold(account, trade.instrument)?;
-        common::open_account(state, account)?;
-    }
-    let (instrument, tonnes) = (trade.instrument, trade.tonnes);
-    let selection = Selection::Quantity { instrument, tonnes };
-    let ranges = state.select_free_units(trade.seller, &selection)?;
-    if ranges.len() > ranges_left {
-        let facts = vec![common::number(SERIAL_RANGES_MOVED_MAX)];
-        return Err(common::RANGES_TOO_MANY.reject(facts).into());
-    }
-    let amount = trade.price.try_mul(tonnes)?;
+    let amount = check_parties(trade, state)?;
+    let ranges = work.select(trade, state)?;
 
     let from = UnitPlace { holder: trade.seller, status: UnitStatus::Free };
     let to = UnitPlace { holder: trade.buyer, status: UnitStatus::Free };
     for range in &ranges {
         state.move_units(*range, from, to)?;
     }
-    // Refuses when the buyer lacks the money; the attempt then takes the delivery back.
     state.pay(trade.buyer, trade.seller, amount)?;
+    work.ranges_to_move = work.ranges_to_move.saturating_sub(ranges.len());
     Ok(ranges)
+}
+
+/// Refuses parties that may not trade, or cannot deliver or pay; returns what the buyer pays.
+///
+/// Reads the two accounts only: their totals say what they hold.
+fn check_parties(trade: &Trade, state: &Overlay<'_>) -> Result<Fen, Abort> {
+    let Trade { instrument, tonnes, .. } = *trade;
+    common::check_may_hold(trade.seller, instrument)?;
+    let seller = common::open_account(state, trade.seller)?;
+    common::check_may_hold(trade.buyer, instrument)?;
+    let buyer = common::open_account(state, trade.buyer)?;
+    let available = seller.total(instrument, StatusKind::Free);
+    if available < tonnes {
+        let facts = vec![instrument.into(), available.into(), tonnes.into()];
+        return Err(common::HOLDING_INSUFFICIENT.reject(facts).into());
+    }
+    let amount = trade.price.try_mul(tonnes)?;
+    let free = buyer.funds.free;
+    if free < amount {
+        let facts = vec![trade.buyer.into(), free.into(), amount.into()];
+        return Err(common::FUNDS_INSUFFICIENT.reject(facts).into());
+    }
+    seller.funds.free.try_add(amount)?;
+    Ok(amount)
 }
 
 /// Refuses a trade whose size does not fit its method.
@@ -377,6 +420,7 @@ mod tests {
     use crate::rules::testing::{
         MINISTRY, Market, ccer, cea, day, digest, entity, first, genesis, quantity, range,
     };
+    use crate::types::Selection;
 
     fn exchange() -> AccountId {
         first(Role::Exchange)
@@ -623,9 +667,9 @@ mod tests {
         assert_eq!(paid, [Fen::new(50)]);
     }
 
-    #[test]
-    fn a_seller_whose_units_are_in_too_many_pieces_fails() {
-        // Every second tonne is frozen, so that each free tonne is a range of its own.
+    /// As above; more free tonnes of entity 1 than a batch may move are ranges of their own.
+    fn market_in_pieces() -> (Market, u64) {
+        // Every second tonne is frozen.
         let mut market = market();
         let pieces = u64::try_from(SERIAL_RANGES_MOVED_MAX).unwrap() + 1;
         for chunk in 0..pieces.div_ceil(256) {
@@ -636,11 +680,53 @@ mod tests {
             let order = Freeze { account: entity(1), units, order: digest(chunk) };
             market.accept(first(Role::Registry), order);
         }
+        (market, pieces)
+    }
+
+    #[test]
+    fn a_seller_whose_units_are_in_too_many_pieces_fails() {
+        let (mut market, pieces) = market_in_pieces();
         let most = pieces - 1;
         let trades = [trade(1, pieces, 1), trade(2, most - 1, 1), trade(3, 2, 1), trade(4, 1, 1)];
         let event = market.accept(exchange(), batch(1, &trades));
         let expected = [Some("RANGES_TOO_MANY"), None, Some("RANGES_TOO_MANY"), None];
         assert_eq!(failures(event), expected);
+    }
+
+    #[test]
+    fn a_line_that_fails_has_moved_nothing() {
+        let (market, pieces) = market_in_pieces();
+        let (dear, large) = (trade(1, 10, 1_000_000), trade(2, pieces, 1));
+        for line in [dear, large, trade(3, 500_000, 1)] {
+            let mut view = market.view();
+            let answer = view.with_tables(SettleTrades::WRITES, |state| {
+                let block_min = (ParameterName::BlockTradeMin, Some(Tonnes::new(1_000_000)));
+                settle(&line, block_min, &mut WorkLeft::of_batch(), day("2021-07-16"), state)
+            });
+            assert!(matches!(answer, Err(Abort::Reject(_))), "{answer:?}");
+            // Not within an attempt: nothing was put back.
+            let (_, place) = view.range_at(&cea(1920), 1).unwrap().unwrap();
+            assert_eq!(place.holder, entity(1), "{line:?}");
+            assert_eq!(view.take_effects(), crate::rules::Effects::default());
+        }
+    }
+
+    #[test]
+    fn failed_lines_count_towards_the_work_of_a_batch() {
+        let (mut market, pieces) = market_in_pieces();
+        market.issue(entity(3), 1920, 10);
+        let failing = RANGES_LOOKED_AT_MAX / SERIAL_RANGES_MOVED_MAX;
+        for (batch_no, lines, last) in
+            [(1, failing - 1, None), (2, failing, Some("RANGES_TOO_MANY"))]
+        {
+            let first_no = u64::from(batch_no) * 1_000;
+            let numbers = (first_no..).take(lines);
+            let mut trades: Vec<Trade> = numbers.map(|no| trade(no, pieces, 1)).collect();
+            trades.push(Trade { seller: entity(3), ..trade(first_no + 999, 1, 1) });
+            let failed = failures(market.accept(exchange(), batch(batch_no, &trades)));
+            assert_eq!(failed.last().copied().unwrap(), last);
+            assert!(failed[..lines].iter().all(|code| *code == Some("RANGES_TOO_MANY")));
+        }
     }
 
     #[test]

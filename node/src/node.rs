@@ -81,6 +81,9 @@ pub enum NodeError {
         /// Why, if known; begins with a colon.
         reason: String,
     },
+    /// The genesis document cannot be served.
+    #[error("the genesis document cannot be written as JSON: {0}")]
+    Genesis(serde_json::Error),
     /// No thread could be made.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -192,7 +195,8 @@ impl Node {
             commits: ledger.commits(),
             clock,
             health: health.clone(),
-        });
+        })
+        .map_err(NodeError::Genesis)?;
         let consensus = keys.consensus.map(|key| Arc::new(LocalSigner::new(key)) as Arc<_>);
         let engine_keys = EngineKeys { consensus, network: keys.network };
         let engine = cets_consensus::start(config.engine(), engine_keys, Arc::new(ledger)).await?;

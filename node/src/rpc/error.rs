@@ -46,11 +46,6 @@ cets_contracts::reject_codes! { NODE_CODES:
         zh "本节点繁忙：{what}。"
         hint "Try again in a second, or ask another node; nothing was taken."
         hint_zh "请稍后重试或改用其他节点；本次请求未被受理。";
-    107 NOT_SYNCED "Interface of the node" [height]
-        en "This node is still catching up, at height {height}."
-        zh "本节点仍在同步，当前高度 {height}。"
-        hint "Wait, or ask another node."
-        hint_zh "请等待或改用其他节点。";
     108 TIMED_OUT "Limits of the node" [millis]
         en "There is no answer after {millis} ms."
         zh "{millis} 毫秒内没有结果。"
@@ -112,11 +107,6 @@ pub enum RpcError {
         /// Which.
         what: String,
     },
-    /// The node is behind.
-    NotSynced {
-        /// Its height.
-        height: u64,
-    },
     /// It took too long.
     TimedOut {
         /// How long was waited.
@@ -165,7 +155,7 @@ impl RpcError {
                 "access"
             }
             Self::Overloaded { .. } => "overloaded",
-            Self::NotSynced { .. } | Self::Stopping => "unavailable",
+            Self::Stopping => "unavailable",
             Self::TimedOut { .. } => "timeout",
             Self::Failed => "internal",
         }
@@ -188,7 +178,7 @@ impl RpcError {
             Self::NotAllowed { .. } => Code::PermissionDenied,
             Self::TokenInvalid { .. } | Self::TokenRequired { .. } => Code::Unauthenticated,
             Self::Overloaded { .. } => Code::ResourceExhausted,
-            Self::NotSynced { .. } | Self::Stopping => Code::Unavailable,
+            Self::Stopping => Code::Unavailable,
             Self::TimedOut { .. } => Code::DeadlineExceeded,
             Self::Failed => Code::Internal,
         }
@@ -207,7 +197,6 @@ impl RpcError {
             Self::TokenInvalid { reason } => (&TOKEN_INVALID, vec![reason.clone()]),
             Self::TokenRequired { what } => (&TOKEN_REQUIRED, vec![(*what).to_owned()]),
             Self::Overloaded { what } => (&OVERLOADED, vec![what.clone()]),
-            Self::NotSynced { height } => (&NOT_SYNCED, vec![height.to_string()]),
             Self::TimedOut { millis } => (&TIMED_OUT, vec![millis.to_string()]),
             Self::Stopping => (&STOPPING, vec![]),
             Self::Request { reason } => (&REQUEST_INVALID, vec![reason.clone()]),
@@ -276,7 +265,6 @@ mod tests {
             RpcError::TokenInvalid { reason: "the token has expired".to_owned() },
             RpcError::TokenRequired { what: "holdings" },
             RpcError::Overloaded { what: "the mempool is full".to_owned() },
-            RpcError::NotSynced { height: 7 },
             RpcError::TimedOut { millis: 30_000 },
             RpcError::Stopping,
             RpcError::Request { reason: "too large".to_owned() },
@@ -300,15 +288,15 @@ mod tests {
 
     #[test]
     fn the_trailer_is_ascii_and_reads_back_as_the_chinese_report() {
-        let error = RpcError::NotSynced { height: 7 };
+        let error = RpcError::TimedOut { millis: 7 };
         let status = error.clone().into_status(Language::Chinese);
         let trailer = status.metadata().get(ERROR_TRAILER).unwrap().to_str().unwrap();
         let report: serde_json::Value = serde_json::from_str(trailer).unwrap();
-        assert_eq!(report["kind"], "unavailable");
-        assert_eq!(report["number"], 107);
-        assert_eq!(report["name"], "NOT_SYNCED");
+        assert_eq!(report["kind"], "timeout");
+        assert_eq!(report["number"], 108);
+        assert_eq!(report["name"], "TIMED_OUT");
         assert_eq!(report["sentence"], error.explain(Language::Chinese).sentence);
-        assert_eq!(status.message(), "本节点仍在同步，当前高度 7。");
+        assert_eq!(status.message(), "7 毫秒内没有结果。");
     }
 
     #[test]

@@ -29,7 +29,10 @@ const FIGURES: &[(&str, &str)] = &[
     ("cets_rpc_seconds", "Time until a call of the interface is answered, by method"),
     ("cets_rpc_calls_refused_total", "Calls and streams refused because too many are open"),
     ("cets_rpc_answers_refused_total", "Answers refused because others wait to be read"),
-    ("cets_rpc_submissions_refused_total", "Submissions refused because others are not checked yet"),
+    (
+        "cets_rpc_submissions_refused_total",
+        "Submissions refused because others are not checked yet",
+    ),
     ("cets_rpc_connections_refused_total", "Connections refused because too many are open"),
     ("cets_rpc_connections_silent_total", "Connections closed because nobody spoke or read"),
     ("cets_states_not_kept_total", "States that were to be kept and could not be"),
@@ -113,7 +116,8 @@ mod tests {
             } else if path.file_name().is_some_and(|name| name != "metrics.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let quoted = text.split('"').filter(|part| part.starts_with("cets_"));
-                let is_name = |part: &&str| part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                let is_name =
+                    |part: &&str| part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
                 names.extend(quoted.filter(is_name).map(str::to_owned));
             }
         }

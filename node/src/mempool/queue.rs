@@ -153,7 +153,7 @@ impl Mempool {
         )
     }
 
-    /// Ends when a thread that verifies has ended: while a handle is there, only because it panicked.
+    /// Ends when a thread that verifies has ended: only by a panic while there is a handle.
     pub async fn verifying_ended(&self) {
         self.inner.verifying_ended.cancelled().await;
     }
@@ -217,7 +217,7 @@ impl Mempool {
         self.inner.waiters.sweep(id);
     }
 
-    /// A guard that forgets the waiting callers of a transaction that went away, when it is dropped.
+    /// A guard that, when it is dropped, forgets who waited for a transaction and went away.
     /// Make it before the wait begins: what is made last is dropped first.
     pub fn forget_at_drop(&self, id: TxId) -> Forget {
         Forget { inner: Arc::clone(&self.inner), id }

@@ -200,16 +200,8 @@ impl RpcLimits {
                 "1 to 8192",
             ),
             (self.streams_max >= 1, "api.limits.streams_max", "at least 1"),
-            (
-                self.streams_per_address_max >= 1,
-                "api.limits.streams_per_address_max",
-                "at least 1",
-            ),
-            (
-                self.submission_streams_max >= 1,
-                "api.limits.submission_streams_max",
-                "at least 1",
-            ),
+            (self.streams_per_address_max >= 1, "api.limits.streams_per_address_max", "at least 1"),
+            (self.submission_streams_max >= 1, "api.limits.submission_streams_max", "at least 1"),
             (
                 self.submission_streams_per_address_max >= 1,
                 "api.limits.submission_streams_per_address_max",

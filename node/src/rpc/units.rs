@@ -28,11 +28,7 @@ pub struct UnitsQuery {
 
 impl UnitsQuery {
     /// Refuses what the caller may not see.
-    pub fn open(
-        desk: &Desk,
-        asker: &Asker,
-        query: &StreamUnitsRequest,
-    ) -> Result<Self, RpcError> {
+    pub fn open(desk: &Desk, asker: &Asker, query: &StreamUnitsRequest) -> Result<Self, RpcError> {
         let caller = &asker.caller;
         caller.require_some(Subject::Units)?;
         let holder = argument::optional_account("account", &query.account)?;

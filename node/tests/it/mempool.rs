@@ -148,9 +148,8 @@ async fn expired_transactions_leave_and_who_waits_is_told() {
     let desk = Desk::open(folder.path(), 0);
     let order = transfer(&desk.genesis, desk.now(), 0, 1, 2, 5);
     let handle = desk.handle.clone();
-    let waiting = tokio::spawn(async move {
-        handle.submit_and_wait(order, Duration::from_secs(30)).await
-    });
+    let waiting =
+        tokio::spawn(async move { handle.submit_and_wait(order, Duration::from_secs(30)).await });
     while desk.handle.status().unwrap().mempool.transactions == 0 {
         tokio::task::yield_now().await;
     }
@@ -244,9 +243,8 @@ async fn every_block_decides_who_is_a_stranger_also_where_others_proposed_it() {
     other.submit(vec![by_the_second(holder(1), 0)]).await;
     let handle = other.handle.clone();
     let order = by_the_second(holder(3), 1);
-    let refused = tokio::spawn(async move {
-        handle.submit_and_wait(order, Duration::from_secs(30)).await
-    });
+    let refused =
+        tokio::spawn(async move { handle.submit_and_wait(order, Duration::from_secs(30)).await });
     while other.handle.status().unwrap().mempool.transactions < 2 {
         tokio::task::yield_now().await;
     }

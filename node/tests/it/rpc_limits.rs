@@ -56,8 +56,7 @@ async fn an_address_leaves_calls_for_another_and_gets_its_own_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_leaves_streams_for_another_and_readers_leave_submitters_theirs() {
-    let limits =
-        RpcLimits { streams_max: 3, streams_per_address_max: 2, ..RpcLimits::default() };
+    let limits = RpcLimits { streams_max: 3, streams_per_address_max: 2, ..RpcLimits::default() };
     let market = open_with(limits).await;
     let client = market.network.public().await;
     let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));

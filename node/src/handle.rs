@@ -38,7 +38,7 @@ pub struct NodeStatus {
     pub mempool: PoolSize,
     /// Whether the node votes at the height being decided.
     pub is_validator: bool,
-    /// Whether the node has all blocks that its peers have.
+    /// Whether the newest block is younger than 15 seconds: an idle network makes one a second.
     pub is_synced: bool,
     /// What is wrong; none when healthy.
     pub problem: Option<String>,
@@ -75,10 +75,13 @@ pub struct NodeHandle {
 
 impl NodeHandle {
     /// A handle to these parts.
-    pub fn new(parts: NodeParts) -> Self {
+    ///
+    /// # Errors
+    /// The genesis document cannot be written as JSON.
+    pub fn new(parts: NodeParts) -> Result<Self, serde_json::Error> {
         let chain_id = parts.genesis.chain_id();
-        let json = serde_json::to_string_pretty(&parts.genesis).unwrap_or_default();
-        Self { parts: Arc::new(parts), chain_id, genesis_json: json.into() }
+        let json = serde_json::to_string_pretty(&parts.genesis)?;
+        Ok(Self { parts: Arc::new(parts), chain_id, genesis_json: json.into() })
     }
 
     /// The ledger.

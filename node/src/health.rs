@@ -9,7 +9,7 @@ pub struct EngineView {
     pub peers: usize,
     /// Whether this node votes at the height being decided.
     pub is_validator: bool,
-    /// Whether this node has all blocks that its peers have.
+    /// Whether the newest block is younger than 15 seconds: an idle network makes one a second.
     pub is_synced: bool,
     /// What is wrong; none when healthy.
     pub problem: Option<String>,

@@ -25,6 +25,17 @@ const FIGURES: &[(&str, &str)] = &[
     ("cets_transactions_accepted_total", "Ordered transactions whose rule applied"),
     ("cets_transactions_rejected_total", "Ordered transactions that their rule refused"),
     ("cets_submissions_total", "Transactions submitted, by origin and result"),
+    ("cets_rpc_requests_total", "Answered calls of the interface, by method and code"),
+    ("cets_rpc_seconds", "Time until a call of the interface is answered, by method"),
+    ("cets_rpc_calls_refused_total", "Calls and streams refused because too many are open"),
+    ("cets_rpc_answers_refused_total", "Answers refused because others wait to be read"),
+    (
+        "cets_rpc_submissions_refused_total",
+        "Submissions refused because others are not checked yet",
+    ),
+    ("cets_rpc_connections_refused_total", "Connections refused because too many are open"),
+    ("cets_rpc_connections_silent_total", "Connections closed because nobody spoke or read"),
+    ("cets_states_not_kept_total", "States that were to be kept and could not be"),
     ("cets_commit_seconds", "Time to make a block durable and visible"),
     ("cets_execute_seconds", "Time to verify and execute a block"),
     ("cets_build_seconds", "Time to build a block, without waiting for transactions"),
@@ -87,4 +98,40 @@ pub(crate) fn record(name: &'static str, time: Duration) {
 /// Adds a number to a figure.
 pub(crate) fn add(name: &'static str, count: usize) {
     metrics::counter!(name).increment(u64::try_from(count).unwrap_or(u64::MAX));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Names of figures in the code of a folder, outside of this file.
+    fn named_in(folder: &Path, names: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                named_in(&path, names);
+            } else if path.file_name().is_some_and(|name| name != "metrics.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let quoted = text.split('"').filter(|part| part.starts_with("cets_"));
+                let is_name =
+                    |part: &&str| part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                names.extend(quoted.filter(is_name).map(str::to_owned));
+            }
+        }
+    }
+
+    #[test]
+    fn every_figure_that_is_counted_is_described_and_the_other_way_round() {
+        let mut counted = BTreeSet::new();
+        named_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut counted);
+        let shown = include_str!("metrics.rs").split("pub(crate) fn show").nth(1).unwrap();
+        let shown = shown.split("#[cfg(test)]").next().unwrap().split('"');
+        counted.extend(shown.filter(|part| part.starts_with("cets_")).map(str::to_owned));
+        let described: BTreeSet<String> =
+            FIGURES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(counted, described);
+    }
 }

@@ -29,15 +29,16 @@ use crate::{metrics, web};
 
 /// How often the engine is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// How often the samples behind the figures are put into their buckets, whether somebody asks for them
-/// or not.
+/// How often the samples behind the figures are put into their buckets, also when nobody asks for
+/// them.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
 /// Age of the newest block from which a node counts as catching up, in milliseconds.
 const BLOCK_AGE_SYNCED_MAX: u64 = 15_000;
 /// Time without a block after which the node says that something is wrong.
 const BLOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Longest wait for the tasks of a node when it stops: interfaces give requests under way five seconds.
+/// Longest wait for the tasks of a node when it stops: interfaces give requests under way five
+/// seconds.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Own cosignatures that wait for gossip; there is one a second.
 const COSIGNATURES_WAITING_MAX: usize = 16;
@@ -81,6 +82,9 @@ pub enum NodeError {
         /// Why, if known; begins with a colon.
         reason: String,
     },
+    /// The genesis document cannot be served.
+    #[error("the genesis document cannot be written as JSON: {0}")]
+    Genesis(serde_json::Error),
     /// No thread could be made.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -192,7 +196,8 @@ impl Node {
             commits: ledger.commits(),
             clock,
             health: health.clone(),
-        });
+        })
+        .map_err(NodeError::Genesis)?;
         let consensus = keys.consensus.map(|key| Arc::new(LocalSigner::new(key)) as Arc<_>);
         let engine_keys = EngineKeys { consensus, network: keys.network };
         let engine = cets_consensus::start(config.engine(), engine_keys, Arc::new(ledger)).await?;
@@ -287,7 +292,10 @@ impl Node {
         };
         self.stop.cancel();
         if !ended_in_time(&mut self.tasks, STOP_WAIT_MAX).await {
-            tracing::warn!(tasks = self.tasks.len(), "tasks did not end in time and are left behind");
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "tasks did not end in time and are left behind"
+            );
         }
         match failure {
             Some(failure) => Err(failure),

@@ -169,7 +169,8 @@ impl Node {
         instrument: Instrument,
         number: u64,
     ) -> Result<(Holding, Vec<Hop>, Height), CliError> {
-        let request = |page| LookupSerialRequest { instrument: instrument.to_string(), number, page };
+        let request =
+            |page| LookupSerialRequest { instrument: instrument.to_string(), number, page };
         let mut answer = self.wait(self.ledger().lookup_serial(request(Vec::new())))?;
         while !answer.next_page.is_empty() {
             let page = std::mem::take(&mut answer.next_page);

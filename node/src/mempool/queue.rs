@@ -153,7 +153,7 @@ impl Mempool {
         )
     }
 
-    /// Ends when a thread that verifies has ended: while a handle is there, only because it panicked.
+    /// Ends when a thread that verifies has ended: only by a panic while there is a handle.
     pub async fn verifying_ended(&self) {
         self.inner.verifying_ended.cancelled().await;
     }
@@ -172,7 +172,9 @@ impl Mempool {
     /// Submits many transactions; one answer each, in order. Much cheaper than one by one.
     pub async fn submit_batch(&self, batch: Vec<Vec<u8>>, origin: Origin) -> Verdicts {
         let (verdicts, unverified) = self.screen(batch);
-        merge(verdicts, self.verify(unverified, origin).await)
+        let verdicts = merge(verdicts, self.verify(unverified, origin).await);
+        count(&verdicts, origin);
+        verdicts
     }
 
     /// Answers what needs no curve arithmetic; the rest is left to be verified, in order.
@@ -215,7 +217,7 @@ impl Mempool {
         self.inner.waiters.sweep(id);
     }
 
-    /// A guard that forgets the waiting callers of a transaction that went away, when it is dropped.
+    /// A guard that, when it is dropped, forgets who waited for a transaction and went away.
     /// Make it before the wait begins: what is made last is dropped first.
     pub fn forget_at_drop(&self, id: TxId) -> Forget {
         Forget { inner: Arc::clone(&self.inner), id }
@@ -316,6 +318,20 @@ fn merge(verdicts: Vec<Option<Verdict>>, late: Verdicts) -> Verdicts {
     let mut late = late.into_iter();
     let mut next = || late.next().unwrap_or(Err(SubmitError::Stopping));
     verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(&mut next)).collect()
+}
+
+/// Counts submissions by origin and result.
+fn count(verdicts: &Verdicts, origin: Origin) {
+    let taken = verdicts.iter().filter(|verdict| verdict.is_ok()).count();
+    let origin = match origin {
+        Origin::Client => "client",
+        Origin::Peer => "peer",
+    };
+    for (result, count) in [("taken", taken), ("refused", verdicts.len().saturating_sub(taken))] {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        metrics::counter!("cets_submissions_total", "origin" => origin, "result" => result)
+            .increment(count);
+    }
 }
 
 /// Verifies the signatures of many transactions together.

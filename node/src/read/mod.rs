@@ -7,9 +7,9 @@ mod reader;
 mod simulate;
 mod trace;
 
+pub use crate::store::MovementId;
 pub use answers::*;
 pub use committed::{Committed, SharedState};
 pub use reader::{HOLDINGS_SCANNED_MAX, Reader};
-pub use crate::store::MovementId;
 pub use simulate::{Simulated, Simulation, SimulationError};
 pub use trace::TRACE_MOVEMENTS_MAX;

@@ -171,18 +171,20 @@ impl Caller {
         &self,
         subject: Subject,
         holder: AccountId,
-        province: impl FnOnce(AccountId) -> Option<ProvinceCode>,
-    ) -> bool {
+        province: impl FnOnce(AccountId) -> Result<Option<ProvinceCode>, RpcError>,
+    ) -> Result<bool, RpcError> {
         let own = matches!(self, Self::Known { account, .. } if *account == holder);
-        match self.sight(subject) {
+        Ok(match self.sight(subject) {
             Sight::Nothing => false,
             Sight::Own => own,
             Sight::All => true,
-            Sight::OwnProvince => {
-                let Self::Known { province: Some(governed), .. } = self else { return own };
-                own || province(holder) == Some(*governed)
-            }
-        }
+            Sight::OwnProvince => match self {
+                Self::Known { province: Some(governed), .. } if !own => {
+                    province(holder)? == Some(*governed)
+                }
+                _ => own,
+            },
+        })
     }
 
     /// The error for a subject that it does not see.
@@ -199,9 +201,9 @@ impl Caller {
         &self,
         subject: Subject,
         holder: AccountId,
-        province: impl FnOnce(AccountId) -> Option<ProvinceCode>,
+        province: impl FnOnce(AccountId) -> Result<Option<ProvinceCode>, RpcError>,
     ) -> Result<(), RpcError> {
-        if self.sees(subject, holder, province) { Ok(()) } else { Err(self.refusal(subject)) }
+        if self.sees(subject, holder, province)? { Ok(()) } else { Err(self.refusal(subject)) }
     }
 
     /// Refuses a caller that sees nothing of a subject.
@@ -362,10 +364,15 @@ mod tests {
         let province = id(Role::Province, 1);
         let caller = Caller::Known { account: province, key: key(1).1, province: hubei };
         let holder = id(Role::KeyEmittingEntity, 5);
-        assert!(caller.sees(Subject::Units, holder, |_| hubei));
-        assert!(!caller.sees(Subject::Units, holder, |_| hebei));
-        assert!(!caller.sees(Subject::Tasks, holder, |_| hubei));
-        assert!(caller.sees(Subject::Tasks, province, |_| None));
+        let sees = |subject, holder, province| caller.sees(subject, holder, |_| province);
+        assert_eq!(sees(Subject::Units, holder, Ok(hubei)), Ok(true));
+        assert_eq!(sees(Subject::Units, holder, Ok(hebei)), Ok(false));
+        assert_eq!(sees(Subject::Tasks, holder, Ok(hubei)), Ok(false));
+        assert_eq!(sees(Subject::Tasks, province, Ok(None)), Ok(true));
+        // A fault of the state is no statement about rights.
+        assert_eq!(sees(Subject::Units, holder, Err(RpcError::Failed)), Err(RpcError::Failed));
+        let required = caller.require(Subject::Units, holder, |_| Err(RpcError::Failed));
+        assert_eq!(required, Err(RpcError::Failed));
     }
 
     #[test]

@@ -100,7 +100,11 @@ impl Budget {
 
     /// Takes the bytes of a submission as soon as they are free: of the client's address, then here.
     /// One that is larger than a budget takes all of it.
-    pub async fn take_when_free(&self, share: Option<&Share>, bytes: usize) -> Result<Held, RpcError> {
+    pub async fn take_when_free(
+        &self,
+        share: Option<&Share>,
+        bytes: usize,
+    ) -> Result<Held, RpcError> {
         let mut taken = Vec::with_capacity(2);
         for budget in share.map(Share::submissions).into_iter().chain([self]) {
             let units = units_of(bytes).min(units_of(budget.bytes_max));

@@ -52,10 +52,7 @@ pub fn tx_id(field: &'static str, bytes: &[u8]) -> Result<TxId, RpcError> {
 }
 
 /// A movement from a page token; none when it is empty.
-pub fn movement_page(
-    field: &'static str,
-    page: &[u8],
-) -> Result<Option<MovementId>, RpcError> {
+pub fn movement_page(field: &'static str, page: &[u8]) -> Result<Option<MovementId>, RpcError> {
     if page.is_empty() {
         return Ok(None);
     }

@@ -159,12 +159,15 @@ impl RpcLimits {
     }
 
     /// Most bytes that the clients of one address make the node hold: what they sent and it has
-    /// not taken, requests of which a part is missing, and answers that they do not read.
+    /// not taken, requests of which a part is missing, submissions that are not checked yet, and
+    /// answers that they do not read.
     pub const fn bytes_per_address_max(&self) -> usize {
         let sent =
             self.connections_per_address_max.saturating_mul(CONNECTION_WINDOW_BYTES as usize);
         let parts = self.calls_per_address_max.saturating_mul(self.request_bytes_max);
-        sent.saturating_add(parts).saturating_add(self.answers_bytes_per_address_max)
+        sent.saturating_add(parts)
+            .saturating_add(self.submissions_bytes_per_address_max)
+            .saturating_add(self.answers_bytes_per_address_max)
     }
 
     /// The range of every limit, and whether it holds.

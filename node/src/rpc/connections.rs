@@ -130,10 +130,10 @@ impl Drop for Place {
     }
 }
 
-/// A TCP connection that holds its place.
+/// A connection that holds its place.
 #[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
+pub struct Connection<S = TcpStream> {
+    stream: S,
     silence: Silence,
     place: Place,
 }
@@ -173,7 +173,7 @@ fn admit(gate: &Gate, stream: TcpStream, peer: SocketAddr) -> Option<Connection>
     Some(Connection { stream, silence: Silence::new(gate.limits.silence_max()), place })
 }
 
-impl Connection {
+impl<S> Connection<S> {
     /// Whoever takes what is sent is not silent; for who takes nothing the wait is bounded, too.
     fn note(
         &mut self,
@@ -202,7 +202,7 @@ impl Connection {
     }
 }
 
-impl Connected for Connection {
+impl<S> Connected for Connection<S> {
     type ConnectInfo = Share;
 
     fn connect_info(&self) -> Share {
@@ -210,7 +210,7 @@ impl Connected for Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -228,7 +228,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -262,34 +262,43 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
     use super::*;
 
+    /// A connection whose probes have been due for so long, and of which nothing was heard for so
+    /// long; and its client.
+    fn connected(silent: Duration) -> (Connection<DuplexStream>, DuplexStream) {
+        let (stream, client) = tokio::io::duplex(64);
+        let limits = RpcLimits::default();
+        let place = Gate::new(&limits).enter(IpAddr::from([10, 0, 0, 1])).unwrap();
+        let heard = Instant::now().checked_sub(silent).unwrap();
+        let over = Box::pin(tokio::time::sleep_until(heard));
+        let silence = Silence { longest: Duration::from_secs(1_000), heard, over };
+        (Connection { stream, silence, place }, client)
+    }
+
     #[tokio::test]
-    async fn a_silent_connection_ends_and_one_that_speaks_now_and_then_stays() {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, peer) = listener.accept().await.unwrap();
-        let limits = RpcLimits {
-            keep_alive_millis: 200,
-            keep_alive_timeout_millis: 200,
-            ..RpcLimits::default()
-        };
-        let mut served = admit(&Gate::new(&limits), stream, peer).unwrap();
-        let talks = tokio::spawn(async move {
-            for _ in 0..4 {
-                tokio::time::sleep(Duration::from_millis(150)).await;
-                client.write_all(b"x").await.unwrap();
-            }
-            client
-        });
-        let mut heard = [0; 4];
-        served.read_exact(&mut heard).await.unwrap();
-        let _silent = talks.await.unwrap();
-        let begun = Instant::now();
+    async fn a_connection_that_was_silent_for_too_long_ends_and_a_younger_silence_goes_on() {
+        let mut heard = [0; 1];
+        let (mut served, _client) = connected(Duration::from_secs(1_001));
         let error = served.read(&mut heard).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+        let (mut served, _client) = connected(Duration::from_secs(10));
+        assert!(futures::poll!(Box::pin(served.read(&mut heard))).is_pending());
+        assert!(served.silence.over.deadline() > Instant::now(), "it looks again later");
+    }
+
+    #[tokio::test]
+    async fn who_speaks_or_takes_something_is_not_silent() {
+        let mut heard = [0; 1];
+        let (mut served, mut client) = connected(Duration::from_secs(1_001));
+        client.write_all(b"x").await.unwrap();
+        served.read_exact(&mut heard).await.unwrap();
+        assert!(futures::poll!(Box::pin(served.read(&mut heard))).is_pending());
+        let (mut served, _client) = connected(Duration::from_secs(1_001));
+        served.write_all(b"x").await.unwrap();
+        assert!(futures::poll!(Box::pin(served.read(&mut heard))).is_pending());
     }
 
     #[test]

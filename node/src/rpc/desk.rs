@@ -1,5 +1,6 @@
 //! Where requests are taken in: who asks, in which language, how many at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,13 +193,35 @@ impl Desk {
     }
 
     /// The province that supervises a holder.
-    pub fn province_of(&self, holder: AccountId) -> Option<ProvinceCode> {
-        self.reader().account(holder).ok()?.answer?.province
+    pub fn province_of(&self, holder: AccountId) -> Result<Option<ProvinceCode>, RpcError> {
+        let found = self.reader().account(holder).map_err(read_failed)?;
+        Ok(found.answer.and_then(|account| account.province))
     }
 
     /// Whether a caller sees a subject of a holder.
-    pub fn sees(&self, caller: &Caller, subject: Subject, holder: AccountId) -> bool {
+    pub fn sees(
+        &self,
+        caller: &Caller,
+        subject: Subject,
+        holder: AccountId,
+    ) -> Result<bool, RpcError> {
         caller.sees(subject, holder, |holder| self.province_of(holder))
+    }
+
+    /// Those of some holders of whom a caller sees a subject.
+    pub fn seen(
+        &self,
+        caller: &Caller,
+        subject: Subject,
+        holders: BTreeSet<AccountId>,
+    ) -> Result<BTreeSet<AccountId>, RpcError> {
+        let mut seen = BTreeSet::new();
+        for holder in holders {
+            if self.sees(caller, subject, holder)? {
+                seen.insert(holder);
+            }
+        }
+        Ok(seen)
     }
 
     /// Refuses a caller that does not see a subject of a holder.

@@ -46,11 +46,6 @@ cets_contracts::reject_codes! { NODE_CODES:
         zh "本节点繁忙：{what}。"
         hint "Try again in a second, or ask another node; nothing was taken."
         hint_zh "请稍后重试或改用其他节点；本次请求未被受理。";
-    107 NOT_SYNCED "Interface of the node" [height]
-        en "This node is still catching up, at height {height}."
-        zh "本节点仍在同步，当前高度 {height}。"
-        hint "Wait, or ask another node."
-        hint_zh "请等待或改用其他节点。";
     108 TIMED_OUT "Limits of the node" [millis]
         en "There is no answer after {millis} ms."
         zh "{millis} 毫秒内没有结果。"
@@ -114,7 +109,27 @@ const LIMITS: &[Words] = &[
     Words {
         en: "# calls of one address are open already", zh: "同一地址已有 # 个请求未完成"
     },
-    Words { en: "# streams are open already", zh: "已打开 # 个数据流" },
+    Words {
+        en: "# streams in all are open already", zh: "全部客户端已打开 # 个数据流"
+    },
+    Words {
+        en: "# streams of one address are open already", zh: "同一地址已打开 # 个数据流"
+    },
+    Words {
+        en: "# submission streams in all are open already", zh: "全部客户端已打开 # 个提交流"
+    },
+    Words {
+        en: "# submission streams of one address are open already",
+        zh: "同一地址已打开 # 个提交流",
+    },
+    Words {
+        en: "submissions of # bytes are being checked already",
+        zh: "已有 # 字节的提交正在核对",
+    },
+    Words {
+        en: "another past state is being loaded; try again in ten seconds",
+        zh: "正在读取另一历史高度的状态，请十秒后重试",
+    },
     Words {
         en: "answers of # bytes wait to be read already", zh: "已有 # 字节的应答等待读取"
     },
@@ -187,11 +202,6 @@ pub enum RpcError {
         /// Which.
         what: String,
     },
-    /// The node is behind.
-    NotSynced {
-        /// Its height.
-        height: u64,
-    },
     /// It took too long.
     TimedOut {
         /// How long was waited.
@@ -240,7 +250,7 @@ impl RpcError {
                 "access"
             }
             Self::Overloaded { .. } => "overloaded",
-            Self::NotSynced { .. } | Self::Stopping => "unavailable",
+            Self::Stopping => "unavailable",
             Self::TimedOut { .. } => "timeout",
             Self::Failed => "internal",
         }
@@ -263,7 +273,7 @@ impl RpcError {
             Self::NotAllowed { .. } => Code::PermissionDenied,
             Self::TokenInvalid { .. } | Self::TokenRequired { .. } => Code::Unauthenticated,
             Self::Overloaded { .. } => Code::ResourceExhausted,
-            Self::NotSynced { .. } | Self::Stopping => Code::Unavailable,
+            Self::Stopping => Code::Unavailable,
             Self::TimedOut { .. } => Code::DeadlineExceeded,
             Self::Failed => Code::Internal,
         }
@@ -282,7 +292,6 @@ impl RpcError {
             Self::TokenInvalid { reason } => (&TOKEN_INVALID, vec![reason.clone()]),
             Self::TokenRequired { what } => (&TOKEN_REQUIRED, vec![what.get(language).to_owned()]),
             Self::Overloaded { what } => (&OVERLOADED, vec![limit_words(what, language)]),
-            Self::NotSynced { height } => (&NOT_SYNCED, vec![height.to_string()]),
             Self::TimedOut { millis } => (&TIMED_OUT, vec![millis.to_string()]),
             Self::Stopping => (&STOPPING, vec![]),
             Self::Request { reason } => (&REQUEST_INVALID, vec![reason.clone()]),
@@ -348,6 +357,7 @@ mod tests {
     use super::super::shares::Places;
     use super::*;
     use crate::mempool::SubmitError;
+    use crate::read::ProveError;
 
     fn one_of_each() -> Vec<RpcError> {
         vec![
@@ -357,7 +367,6 @@ mod tests {
             RpcError::TokenInvalid { reason: "the token has expired".to_owned() },
             RpcError::TokenRequired { what: Subject::Units.name() },
             RpcError::Overloaded { what: "the mempool is full".to_owned() },
-            RpcError::NotSynced { height: 7 },
             RpcError::TimedOut { millis: 30_000 },
             RpcError::Stopping,
             RpcError::Request { reason: "too large".to_owned() },
@@ -390,10 +399,15 @@ mod tests {
         let mut limits: Vec<RpcError> =
             pool.map(|error| RpcError::Overloaded { what: error.to_string() }).into();
         for whose in ["in all", "of one address"] {
-            limits.push(Places::new(0, whose).take(None).unwrap_err());
+            for what in ["calls", "streams", "submission streams"] {
+                let what: &'static str = format!("{what} {whose}").leak();
+                limits.push(Places::new(0, what).take(None).unwrap_err());
+            }
         }
-        limits.push(Budget::new(0).take(None, &Reserved(1)).unwrap_err());
-        limits.push(RpcError::Overloaded { what: "256 streams are open already".to_owned() });
+        for budget in [Budget::of_answers(0), Budget::of_submissions(0)] {
+            limits.push(budget.take(None, &Reserved(1)).unwrap_err());
+        }
+        limits.push(RpcError::Overloaded { what: ProveError::Busy.to_string() });
         limits
     }
 
@@ -410,7 +424,7 @@ mod tests {
         let mut errors: Vec<RpcError> = limits;
         errors.extend(subjects.map(|what| RpcError::NotAllowed { what }));
         errors.extend(subjects.map(|what| RpcError::TokenRequired { what }));
-        errors.extend([RpcError::NotSynced { height: 7 }, RpcError::TimedOut { millis: 9 }]);
+        errors.push(RpcError::TimedOut { millis: 9 });
         errors.extend([RpcError::Stopping, RpcError::Failed]);
         errors.push(RpcError::Overloaded { what: "a limit of another kind".to_owned() });
         let mut told = std::collections::BTreeSet::new();
@@ -425,15 +439,15 @@ mod tests {
 
     #[test]
     fn the_trailer_is_ascii_and_reads_back_as_the_chinese_report() {
-        let error = RpcError::NotSynced { height: 7 };
+        let error = RpcError::TimedOut { millis: 7 };
         let status = error.clone().into_status(Language::Chinese);
         let trailer = status.metadata().get(ERROR_TRAILER).unwrap().to_str().unwrap();
         let report: serde_json::Value = serde_json::from_str(trailer).unwrap();
-        assert_eq!(report["kind"], "unavailable");
-        assert_eq!(report["number"], 107);
-        assert_eq!(report["name"], "NOT_SYNCED");
+        assert_eq!(report["kind"], "timeout");
+        assert_eq!(report["number"], 108);
+        assert_eq!(report["name"], "TIMED_OUT");
         assert_eq!(report["sentence"], error.explain(Language::Chinese).sentence);
-        assert_eq!(status.message(), "本节点仍在同步，当前高度 7。");
+        assert_eq!(status.message(), "7 毫秒内没有结果。");
     }
 
     #[test]

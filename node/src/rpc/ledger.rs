@@ -22,7 +22,7 @@ use super::access::{Caller, Sight, Subject};
 use super::desk::{Desk, read_failed};
 use super::listing::{RecordPage, page_of};
 use super::prove::prove_records;
-use super::trace::{hop, trace_range};
+use super::trace::{holders_of, hop, trace_range};
 use super::units::UnitsQuery;
 use super::{RpcError, argument};
 use crate::read::{HeldRange, PAGE_RECORDS_MAX, RawRecord};
@@ -271,7 +271,7 @@ fn list_accounts(
     page_of(desk.reader(), &prefix, &query.page, size, |record| {
         let id = account_of_key(&record.key)?;
         let account: Account = decode(record)?;
-        Ok(caller.sees(Subject::Accounts, id, |_| account.province))
+        caller.sees(Subject::Accounts, id, |_| Ok(account.province))
     })
     .map(Into::into)
 }
@@ -313,8 +313,11 @@ fn lookup_serial(
     let found = desk.reader().serial(serial, page, PAGE_RECORDS_MAX).map_err(read_failed)?;
     let not_found = || RpcError::NotFound { what: format!("{instrument} unit {}", query.number) };
     let history = found.answer.ok_or_else(not_found)?;
-    let sees = |holder| desk.sees(caller, Subject::Units, holder);
-    let seen = sees(history.holding.place.holder);
+    let holder = history.holding.place.holder;
+    let holders = holders_of(&history.hops).chain([holder]).collect();
+    let seen_holders = desk.seen(caller, Subject::Units, holders)?;
+    let sees = |holder| seen_holders.contains(&holder);
+    let seen = sees(holder);
     let mut any = seen;
     let hops = history.hops.iter().map(|found| {
         let from = found.movement.from.map(|place| place.holder);
@@ -383,7 +386,7 @@ fn list_seen(
 ) -> Result<ListRecordsResponse, RpcError> {
     page_of(desk.reader(), prefix, page, desk.page_size(asked), |record| {
         let (_, holder) = subject_of(record)?.ok_or_else(|| corrupt(&record.key))?;
-        Ok(desk.sees(caller, subject, holder))
+        desk.sees(caller, subject, holder)
     })
     .map(Into::into)
 }

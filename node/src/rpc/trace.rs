@@ -2,6 +2,7 @@
 
 use cets_api::{Hop, TraceRangeRequest, TraceRangeResponse};
 use cets_contracts::codec;
+use cets_contracts::types::AccountId;
 
 use super::access::{Caller, Subject};
 use super::desk::{Desk, read_failed};
@@ -23,7 +24,9 @@ pub(super) fn trace_range(
     if trace.parts.is_empty() {
         return Err(RpcError::NotFound { what: format!("units of {range}") });
     }
-    let sees = |holder| desk.sees(caller, Subject::Units, holder);
+    let holders = trace.parts.iter().map(|part| part.place.holder).chain(holders_of(&trace.hops));
+    let seen = desk.seen(caller, Subject::Units, holders.collect())?;
+    let sees = |holder| seen.contains(&holder);
     let parts = trace.parts.iter().filter(|part| sees(part.place.holder)).map(holding);
     let parts: Vec<_> = parts.collect();
     let visible = |found: &&read::Hop| {
@@ -40,6 +43,14 @@ pub(super) fn trace_range(
         next_number: trace.next.unwrap_or_default(),
         older_left_out: trace.older_left_out,
         height: found.height.get(),
+    })
+}
+
+/// The holders on both sides of movements.
+pub(super) fn holders_of(hops: &[read::Hop]) -> impl Iterator<Item = AccountId> {
+    hops.iter().flat_map(|hop| {
+        let from = hop.movement.from.map(|place| place.holder);
+        from.into_iter().chain([hop.movement.to.holder])
     })
 }
 

@@ -348,6 +348,7 @@ pub fn view_of(
         Some(codec::decode(events).map_err(RpcError::failed)?)
     };
     let parties = touched_accounts(&signed.body, record.as_ref());
-    let sees = |account| desk.sees(caller, Subject::Transactions, account);
+    let seen = desk.seen(caller, Subject::Transactions, parties.clone())?;
+    let sees = |account| seen.contains(&account);
     Ok((view(signed.body.account, &parties, record.as_ref(), sees), receipt))
 }

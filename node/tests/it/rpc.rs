@@ -260,7 +260,8 @@ async fn the_life_of_a_unit_is_told_from_its_issue_on() {
     let holding = found.holding.unwrap();
     let place: UnitPlace = codec::decode(&holding.place).unwrap();
     assert_eq!(place.holder, market.trader.account);
-    let nonsense = LookupSerialRequest { instrument: "CEA-99".to_owned(), number: 1, ..Default::default() };
+    let nonsense =
+        LookupSerialRequest { instrument: "CEA-99".to_owned(), number: 1, ..Default::default() };
     let refused = client.ledger().lookup_serial(client.ask(nonsense)).await.unwrap_err();
     assert_eq!(report(&refused).number, 101);
 }

@@ -103,7 +103,8 @@ impl Network {
             commits: ledger.commits(),
             clock: shared_clock,
             health,
-        });
+        })
+        .unwrap();
         let (stop, paused) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
         let (outgoing, _) = mpsc::channel(1);
         let (key, commits) = (Some(secret(VALIDATOR + 1)), ledger.commits());

@@ -236,7 +236,8 @@ impl Desk {
             commits: ledger.commits(),
             clock: shared,
             health: Health::default(),
-        });
+        })
+        .unwrap();
         let folder = folder.to_owned();
         Self { genesis, clock, store, ledger, handle, mempool, fresh, folder, number }
     }

@@ -103,7 +103,8 @@ impl ServedNode {
             commits: ledger.commits(),
             clock,
             health: Health::default(),
-        });
+        })
+        .unwrap();
         let now = template.now.as_millis() / 1_000;
         let chain_id = genesis.chain_id().to_string();
         let mint = |role, label: &str| {

@@ -82,7 +82,8 @@ impl ErrorKind {
             ),
             Self::Unreachable => text!(
                 "No node could answer: unreachable, busy, stopping, failed or too late. Whether a \
-                 transaction that was sent becomes final is unknown; the hint says how to find out.",
+                 transaction that was sent becomes final is unknown; the hint says how to find \
+                 out.",
                 "没有节点给出答复：无法连接、繁忙、正在停止、出错或超时。已发送的交易是否生效尚不可知，\
                  提示说明如何查询。"
             ),

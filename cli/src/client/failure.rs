@@ -151,14 +151,15 @@ pub fn unanswered(failure: CliError, body: &TxBody) -> CliError {
         return failure;
     }
     let until = time_text(body.valid_until);
-    failure.fact("outcome", "unknown").fact("valid_until_millis", body.valid_until.as_millis()).hint(
-        text!(
+    failure
+        .fact("outcome", "unknown")
+        .fact("valid_until_millis", body.valid_until.as_millis())
+        .hint(text!(
             "the transaction may still become final until {until}: run `cets tx show {id}`; give \
              the order again only if the ledger does not know the transaction after that time",
-            "该交易在 {until} 之前仍可能生效：请运行 `cets tx show {id}`；该时间之后账本仍查无此交易，\
-             方可重新下达"
-        ),
-    )
+            "该交易在 {until} 之前仍可能生效：请运行 `cets tx show {id}`；该时间之后账本仍查无\
+             此交易，方可重新下达"
+        ))
 }
 
 /// What a rule's refusal says, and what to do.
@@ -308,7 +309,7 @@ mod tests {
     #[test]
     fn a_transaction_without_an_answer_is_named_with_what_to_run_next() {
         let body = TxBody {
-            chain_id: "00".repeat(32).parse().unwrap(),
+            chain_id: "00".repeat(16).parse().unwrap(),
             account: "CN-KEE-0000000001-19".parse().unwrap(),
             signers: Vec::new(),
             valid_until: cets_contracts::types::BlockTime::from_millis(1_626_393_600_000),

@@ -135,7 +135,7 @@ impl Node {
         )
     }
 
-    /// All ranges of a holder, in the order of serials.
+    /// All ranges of a holder: by status, within one by instrument and serial.
     pub fn holdings(
         &self,
         account: AccountId,

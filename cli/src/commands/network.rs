@@ -129,8 +129,8 @@ fn init(args: &InitArgs, session: &mut Session<'_>) -> Result<Report, CliError> 
     let network = write_network(&plan)?;
     let path = network.passphrase_path.display();
     session.notice(&text!(
-        "All keys of all institutions are here and opened by the first line of {path}: for training \
-         and tests. In a real network every institution runs `cets network keys`.",
+        "All keys of all institutions are here and opened by the first line of {path}: for \
+         training and tests. In a real network every institution runs `cets network keys`.",
         "全部机构的密钥均在此处，由 {path} 首行的口令打开：仅供培训与测试。\
          正式网络由各机构自行运行 `cets network keys`。"
     ));

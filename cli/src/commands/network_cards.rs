@@ -178,8 +178,8 @@ fn joined(plan: &JoinPlan, genesis: &Genesis) -> Result<Report, CliError> {
     .line(text!("Chain {chain}", "链 {chain}"))
     .rows(columns, rows)
     .line(text!(
-        "Compare every digest with its institution, then send {0} and {1} to all of them; each runs \
-         `cets network node`.",
+        "Compare every digest with its institution, then send {0} and {1} to all of them; each \
+         runs `cets network node`.",
         "请与各机构核对摘要，再将 {0} 与 {1} 发给全体；各机构运行 `cets network node`。",
         shown.0,
         shown.1
@@ -200,7 +200,8 @@ pub fn node(args: &NodeArgs) -> Result<Report, CliError> {
             (text!("nodes", "节点"), Cell::number(peers.nodes.len())),
         ])
         .line(text!(
-            "Compare the chain with the other institutions, then: cetsd check-config --config {shown}",
+            "Compare the chain with the other institutions, then: \
+             cetsd check-config --config {shown}",
             "请与其他机构核对链标识，然后运行：cetsd check-config --config {shown}"
         )))
 }

@@ -14,8 +14,8 @@ use crate::error::CliError;
 use crate::files::write_new_json;
 use crate::text;
 
-/// Writes `node.toml` and the genesis into the folder of the keys, after it has found the card of the
-/// folder unchanged in the genesis and in the list of peers. Returns the path of `node.toml`.
+/// Writes `node.toml` and the genesis into the folder of the keys, after it has found the card of
+/// the folder unchanged in the genesis and in the list of peers. Returns the path of `node.toml`.
 pub fn write_node(
     folder: &Path,
     genesis: &Genesis,

@@ -668,6 +668,7 @@ mod tests {
     }
 
     /// As above; more free tonnes of entity 1 than a batch may move are ranges of their own.
+    #[expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
     fn market_in_pieces() -> (Market, u64) {
         // Every second tonne is frozen.
         let mut market = market();

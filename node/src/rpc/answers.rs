@@ -228,9 +228,11 @@ mod tests {
         let take = |share, bytes| budget.take_when_free(Some(share), bytes).now_or_never();
         let held = take(&first, 4 * UNIT_BYTES).unwrap().unwrap();
         assert!(take(&first, 1).is_none(), "the address has taken its own");
-        let _other = take(&second, 2 * UNIT_BYTES).unwrap().unwrap();
+        let other = take(&second, 2 * UNIT_BYTES).unwrap().unwrap();
         assert!(take(&second, 1).is_none(), "the budget is taken");
         drop(held);
+        assert!(take(&first, usize::MAX).is_none(), "others hold a part of the budget");
+        drop(other);
         take(&first, usize::MAX).unwrap().unwrap();
         take(&second, 1).unwrap().unwrap();
     }

@@ -405,7 +405,7 @@ mod tests {
             }
         }
         for budget in [Budget::of_answers(0), Budget::of_submissions(0)] {
-            limits.push(budget.take(None, &Reserved(1)).unwrap_err());
+            limits.push(budget.take(None, &Reserved(usize::MAX)).unwrap_err());
         }
         limits.push(RpcError::Overloaded { what: ProveError::Busy.to_string() });
         limits

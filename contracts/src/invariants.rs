@@ -8,7 +8,8 @@
 //! - obligations: surrendered and offset are what the units say, not more than is due, the offset
 //!   within a cap that was ever set for the year; the day of completion stands exactly when nothing
 //!   is owed (INV-5);
-//! - freezes: whatever is frozen names a freeze in force of the same account;
+//! - freezes: whatever is frozen names a freeze in force of the same account, and all that a freeze
+//!   in force names is frozen;
 //! - reductions: their project is registered;
 //! - money: the funds of all accounts are what was deposited less what was withdrawn (INV-4).
 

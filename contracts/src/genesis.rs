@@ -8,9 +8,8 @@ use crate::block::{Validator, ValidatorSet, ValidatorSetError};
 use crate::codec;
 use crate::domains;
 use crate::fault::Fault;
-use crate::rules::accounts::open_account::ACCOUNT_NAME_BYTES_MAX;
-use crate::rules::governance::set_parameter::ARTICLE_BYTES_MAX;
-use crate::rules::{common, representatives_suffice};
+use crate::rules::common::{self, ACCOUNT_NAME_BYTES_MAX, ARTICLE_BYTES_MAX};
+use crate::rules::representatives_suffice;
 use crate::state::{
     Account, AccountStatus, CreditCode, Funds, HolderEntry, Ledger, Overlay, ParameterName,
     ParameterVersion, State, Table, Tip, keys, parameter_key,

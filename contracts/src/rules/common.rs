@@ -122,6 +122,10 @@ crate::reject_codes! { REJECTS:
         hint_zh "清缴或抵销数量不得超过尚欠数量。";
 }
 
+/// Longest name of an account in bytes.
+pub const ACCOUNT_NAME_BYTES_MAX: usize = 200;
+/// Longest name of an article in bytes.
+pub const ARTICLE_BYTES_MAX: usize = 200;
 /// Roles whose accounts hold units and money.
 pub const HOLDER_ROLES: &[Role] =
     &[Role::KeyEmittingEntity, Role::ProjectOwner, Role::Trader, Role::Government];

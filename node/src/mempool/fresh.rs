@@ -1,6 +1,6 @@
 //! What gossip has to pass on: transactions of clients of this node, in the order of their arrival.
 //!
-//! They are read from the pool itself, from a position on, so that nothing is held twice and nothing
+//! They are read from the pool itself, from a position on, so that nothing is held twice and none
 //! is dropped however far gossip lags. What a block ordered meanwhile needs no passing on.
 
 use std::sync::Arc;

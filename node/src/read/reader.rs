@@ -141,8 +141,8 @@ impl Reader {
     }
 
     /// Where a unit is and the movements of its life, at most `limit` (as in [`Self::list`]): the
-    /// newest, or those up to a movement where a newer page said that it goes on. None when the unit
-    /// was never issued, or never moved by that movement.
+    /// newest, or those up to a movement where a newer page said that it goes on. None when the
+    /// unit was never issued, or never moved by that movement.
     pub fn serial(
         &self,
         serial: Serial,

@@ -98,8 +98,8 @@ impl Budget {
         Ok(Held { _units: taken })
     }
 
-    /// Takes the bytes of a submission as soon as they are free: of the client's address, then here.
-    /// One that is larger than a budget takes all of it.
+    /// Takes the bytes of a submission as soon as they are free: of the client's address, then
+    /// here. One that is larger than a budget takes all of it.
     pub async fn take_when_free(
         &self,
         share: Option<&Share>,

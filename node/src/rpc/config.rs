@@ -97,7 +97,7 @@ pub struct RpcLimits {
     pub streams_max: usize,
     /// Most of them for clients of one IP address.
     pub streams_per_address_max: usize,
-    /// Most streams of submissions at a time over all connections; readers cannot take their places.
+    /// Most streams of submissions at a time over all connections; readers do not take their places.
     pub submission_streams_max: usize,
     /// Most of them for clients of one IP address.
     pub submission_streams_per_address_max: usize,
@@ -172,6 +172,12 @@ impl RpcLimits {
 
     /// The range of every limit, and whether it holds.
     pub fn ranges(&self) -> Vec<LimitRange> {
+        let mut ranges = self.ranges_of_calls();
+        ranges.extend(self.ranges_of_streams_and_bytes());
+        ranges
+    }
+
+    fn ranges_of_calls(&self) -> Vec<LimitRange> {
         let waits = (1..=self.wait_millis_max).contains(&self.wait_millis_default);
         let keep_alive = self.keep_alive_millis >= 1_000 && self.keep_alive_timeout_millis >= 1_000;
         vec![
@@ -215,6 +221,11 @@ impl RpcLimits {
                 "api.limits.submissions_in_flight_max",
                 "1 to 8192",
             ),
+        ]
+    }
+
+    fn ranges_of_streams_and_bytes(&self) -> [LimitRange; 9] {
+        [
             (self.streams_max >= 1, "api.limits.streams_max", "at least 1"),
             (self.streams_per_address_max >= 1, "api.limits.streams_per_address_max", "at least 1"),
             (self.submission_streams_max >= 1, "api.limits.submission_streams_max", "at least 1"),

@@ -42,8 +42,8 @@ pub(super) fn prove_records(
     })
 }
 
-/// Refuses what a key alone decides, before any state is looked at: whose record it is mostly stands
-/// in the key; where it stands in the value, who sees nothing of the subject is refused.
+/// Refuses what a key alone decides, before any state is looked at: whose record it is mostly
+/// stands in the key; where it stands in the value, who sees nothing of the subject is refused.
 fn require_by_key(desk: &Desk, caller: &Caller, key: &[u8]) -> Result<(), RpcError> {
     let Some(parts) = KeyParts::of(key) else { return Err(failure(ProveError::NoRecord)) };
     match parts {

@@ -25,8 +25,8 @@ const MESSAGE_HEADER: &str = "grpc-message";
 const GRPC_CONTENT: &[u8] = b"application/grpc";
 /// Methods begin with this.
 const METHOD_PREFIX: &str = "/cets.v1.";
-/// The methods of the interface, as figures name them. Whatever else a caller writes shares the label
-/// [`METHOD_OTHER`], so that nobody can invent series.
+/// The methods of the interface, as figures name them. Whatever else a caller writes shares the
+/// label [`METHOD_OTHER`], so that nobody can invent series.
 const METHODS: [&str; 33] = [
     "Transactions/Submit",
     "Transactions/SubmitAndWait",

@@ -191,8 +191,8 @@ fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
     std::fs::read(path).map_err(|source| ServeError::TlsFile { path: path.to_owned(), source })
 }
 
-/// What the port serves over HTTP; a call of a service that is not there is unimplemented, any other
-/// unknown path not found.
+/// What the port serves over HTTP; a call of a service that is not there is unimplemented, any
+/// other unknown path not found.
 pub(super) fn routes_of(web: axum::Router) -> Routes {
     Routes::from(web.fallback(|headers: HeaderMap| async move {
         if !is_grpc(&headers) {

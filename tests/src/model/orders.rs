@@ -324,8 +324,7 @@ impl Model {
         let last = self.parameter(ParameterName::OffsetRegisteredUntil, Some(year))?;
         for instrument in units.instruments() {
             let Instrument::Ccer(project, _) = instrument else { return Err(1018) };
-            // Of a project that nobody registered nobody holds units: choosing them fails.
-            let Some(project) = self.projects.get(&project) else { continue };
+            let Some(project) = self.projects.get(&project) else { continue }; // Nobody holds any.
             let registered = i64::from(project.registered_on.as_days());
             refuse_if(registered < first || registered > last, 6009)?;
         }

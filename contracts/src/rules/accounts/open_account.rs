@@ -40,8 +40,6 @@ use crate::types::{
 
 /// Most accounts of one order.
 pub const OPEN_ACCOUNT_LINES_MAX: usize = 200;
-/// Longest name of a holder in bytes.
-pub const ACCOUNT_NAME_BYTES_MAX: usize = 200;
 
 /// One account to open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +154,7 @@ impl Rule for OpenAccount {
     fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
         common::check_lines(self.accounts.len(), OPEN_ACCOUNT_LINES_MAX)?;
         for (line, account) in (1u64..).zip(&self.accounts) {
-            common::check_text(&account.name, ACCOUNT_NAME_BYTES_MAX)?;
+            common::check_text(&account.name, common::ACCOUNT_NAME_BYTES_MAX)?;
             let NewAccount { role, representatives, thresholds, .. } = account;
             if !representatives_suffice(*role, representatives, thresholds) {
                 return Err(REPRESENTATIVES_INSUFFICIENT.reject(vec![line.into()]));

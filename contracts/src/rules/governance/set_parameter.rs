@@ -26,9 +26,6 @@ use crate::rules::{Abort, Authority, Reject, RejectCode, Rule, TxContext, common
 use crate::state::{Overlay, ParameterName, ParameterVersion, Table, parameter_key};
 use crate::types::{BusinessDate, OperationClass, Role, Vintage};
 
-/// Longest name of an article in bytes.
-pub const ARTICLE_BYTES_MAX: usize = 200;
-
 /// Order: a parameter has a value from a day on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetParameter {
@@ -94,7 +91,7 @@ impl Rule for SetParameter {
     const REJECTS: &'static [&'static RejectCode] = REJECTS;
 
     fn check(&self, _tx: &TxContext) -> Result<(), Reject> {
-        common::check_text(&self.article, ARTICLE_BYTES_MAX)?;
+        common::check_text(&self.article, common::ARTICLE_BYTES_MAX)?;
         let (min, max) = self.name.limits();
         if (min..=max).contains(&self.value) {
             return Ok(());
@@ -183,7 +180,8 @@ mod tests {
     #[test]
     fn the_article_is_a_short_printable_text() {
         let mut market = Market::new();
-        for article in [String::new(), "x".repeat(ARTICLE_BYTES_MAX + 1), "a\nb".to_owned()] {
+        for article in [String::new(), "x".repeat(common::ARTICLE_BYTES_MAX + 1), "a\nb".to_owned()]
+        {
             let order = SetParameter { article, ..cap(1, "2021-07-17") };
             assert_eq!(market.refusal(first(MINISTRY), order), "TEXT_INVALID");
         }

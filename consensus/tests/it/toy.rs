@@ -383,6 +383,8 @@ impl Running {
     pub async fn until(&self, is_so: impl Fn(&cets_consensus::EngineHealth) -> bool) {
         let mut health = self.monitor.watch_health();
         let waited = tokio::time::timeout(PATIENCE, health.wait_for(|now| is_so(now))).await;
+        // What was found is a lock on the health, which the next line takes again.
+        let waited = waited.map(|found| found.map(drop));
         let now = self.monitor.health();
         waited.unwrap_or_else(|_| panic!("waited in vain at {now:?}")).unwrap();
     }

@@ -97,7 +97,7 @@ pub struct RpcLimits {
     pub streams_max: usize,
     /// Most of them for clients of one IP address.
     pub streams_per_address_max: usize,
-    /// Most streams of submissions at a time over all connections; readers do not take their places.
+    /// Most streams of submissions at a time over all connections; no reader takes one of them.
     pub submission_streams_max: usize,
     /// Most of them for clients of one IP address.
     pub submission_streams_per_address_max: usize,

@@ -109,8 +109,16 @@ impl Budget {
         for budget in share.map(Share::submissions).into_iter().chain([self]) {
             let units = units_of(bytes).min(units_of(budget.bytes_max));
             let units = u32::try_from(units).unwrap_or(u32::MAX);
-            let permit = Arc::clone(&budget.units).acquire_many_owned(units).await;
-            taken.push(permit.map_err(RpcError::failed)?);
+            // A wait uses up the turn of its task even when it ends at once, and what has arrived
+            // would be checked in many small batches: it is tried without one first.
+            let permit = match Arc::clone(&budget.units).try_acquire_many_owned(units) {
+                Ok(permit) => permit,
+                Err(_) => {
+                    let waiting = Arc::clone(&budget.units).acquire_many_owned(units);
+                    waiting.await.map_err(RpcError::failed)?
+                }
+            };
+            taken.push(permit);
         }
         Ok(Held { _units: taken.into() })
     }

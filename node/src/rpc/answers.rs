@@ -226,6 +226,17 @@ mod tests {
         drop(small);
     }
 
+    #[tokio::test]
+    async fn what_is_free_is_taken_in_one_turn_of_the_task() {
+        let limits = RpcLimits::default();
+        let share = Share::new(Arc::new(AddressShare::new(&limits)), &limits);
+        let budget = Budget::of_submissions(2_000 * UNIT_BYTES);
+        // The runtime lets a task make 128 such steps before others have their turn.
+        let held = (0..2_000).map(|_| budget.take_when_free(Some(&share), 1).now_or_never());
+        let held: Vec<_> = held.collect();
+        assert!(held.iter().all(Option::is_some), "it waited although all was free");
+    }
+
     #[test]
     fn a_submission_waits_for_the_bytes_of_others_and_the_largest_for_all_of_them() {
         let limits =

@@ -16,6 +16,7 @@
 //! - [`hot_paths`]: the parts of the work, for counting instructions and time
 //! - [`profile`]: where the time of a transfer goes
 //! - [`page`], [`plot`]: the page made from the results
+//! - [`held_back`]: why a goal is not reached, and what would change it
 
 pub mod against;
 pub mod audit;
@@ -25,6 +26,7 @@ pub mod drive;
 pub mod faults;
 pub mod fragments;
 pub mod goal;
+pub mod held_back;
 pub mod hot_paths;
 pub mod latency;
 pub mod machine;

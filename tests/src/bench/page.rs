@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::goal::{Better, Goal, Of};
+use super::held_back;
 use super::plot::{Axis, Plot, Series};
 use super::profile::{ALONE, SAMPLED};
 use super::results::{Measured, Part, Results, shown};
@@ -80,6 +81,10 @@ fn details(goal: Goal, measured: &Measured) -> String {
         }
     }
     text.push('\n');
+    let missed = goal.bars().iter().any(|bar| bar.is_reached(measured) == Some(false));
+    if let Some(why) = held_back::of(goal).filter(|_| missed) {
+        text.push_str(&format!("What holds it back: {why}\n\n"));
+    }
     text
 }
 
@@ -95,7 +100,8 @@ fn parts(measured: &Measured) -> String {
         let all: f64 = sampled.iter().map(|part| part.micros).sum();
         text.push_str(&format!(
             "Samples of all four nodes under the load of G1; {} us of processor time for a \
-             transfer on all of them together, a quarter of it on each.\n\n\
+             transfer on all of them together, a quarter of it on each. Taking samples costs time \
+             of its own: a transfer takes more here than in G1.\n\n\
              | work | us of a transfer | share |\n| --- | ---: | ---: |\n",
             shown(all)
         ));
@@ -262,6 +268,15 @@ mod tests {
         assert!(text.ends_with("not measured"), "the standby is not there: {text}");
         measured.against(POSTGRES_CHAIN, vec![9_000.0]);
         assert!(bars(Goal::G2, &measured).contains("1.00: **not reached**"));
+    }
+
+    #[test]
+    fn a_goal_that_is_missed_says_what_holds_it_back() {
+        let mut measured = Measured::of(Goal::G6, vec![500.0]);
+        measured.figure("p99 ms", 500.0);
+        assert!(details(Goal::G6, &measured).contains("What holds it back: "));
+        measured.figure("p99 ms", 300.0);
+        assert!(!details(Goal::G6, &measured).contains("What holds it back"));
     }
 
     #[test]

@@ -129,7 +129,8 @@ pub fn add_parts(
         let (few, many): (Vec<_>, Vec<_>) =
             shares.into_iter().partition(|(_, share)| *share < SHARE_LEAST);
         let rest = ("too small to show", few.iter().map(|(_, share)| share).sum::<f64>());
-        for (name, share) in many.into_iter().chain([rest]) {
+        let rest = Some(rest).filter(|(_, share)| *share > 0.0);
+        for (name, share) in many.into_iter().chain(rest) {
             let (name, source) = (name.to_owned(), SAMPLED.to_owned());
             g1.parts.push(Part { name, micros: share * run.node_micros, source });
         }

@@ -111,9 +111,9 @@ impl Budget {
             let units = u32::try_from(units).unwrap_or(u32::MAX);
             // A wait uses up the turn of its task even when it ends at once, and what has arrived
             // would be checked in many small batches: it is tried without one first.
-            let permit = match Arc::clone(&budget.units).try_acquire_many_owned(units) {
-                Ok(permit) => permit,
-                Err(_) => {
+            let permit = match budget.try_units(units) {
+                Some(permit) => permit,
+                None => {
                     let waiting = Arc::clone(&budget.units).acquire_many_owned(units);
                     waiting.await.map_err(RpcError::failed)?
                 }
@@ -123,8 +123,13 @@ impl Budget {
         Ok(Held { _units: taken.into() })
     }
 
+    /// The permits when they are free; those who wait for theirs come first.
+    fn try_units(&self, units: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.units).try_acquire_many_owned(units).ok()
+    }
+
     fn take_units(&self, units: u32) -> Result<OwnedSemaphorePermit, RpcError> {
-        Arc::clone(&self.units).try_acquire_many_owned(units).map_err(|_| {
+        self.try_units(units).ok_or_else(|| {
             let what = match self.of {
                 BudgetOf::Answers => {
                     metrics::counter!("cets_rpc_answers_refused_total").increment(1);

@@ -101,7 +101,7 @@ fn parts(measured: &Measured) -> String {
         text.push_str(&format!(
             "Samples of all four nodes under the load of G1; {} us of processor time for a \
              transfer on all of them together, a quarter of it on each. Taking samples costs time \
-             of its own: a transfer takes more here than in G1.\n\n\
+             of its own, so this need not be the figure of G1.\n\n\
              | work | us of a transfer | share |\n| --- | ---: | ---: |\n",
             shown(all)
         ));
